@@ -1,0 +1,1 @@
+"""The arithmetic on words, vectors and votes: no Django, no database, no network."""
