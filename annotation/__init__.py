@@ -1,0 +1,1 @@
+"""What annotators see and answer: sessions, judgements, document labels, and their pages."""

@@ -1,0 +1,155 @@
+"""Annotators, their sessions, and everything they answered."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from models_ml.models import Document, Embedding, Keyword, Report, Word
+from tasks.models import Platform, Project
+
+
+class Annotator(models.Model):
+    """A person, as a platform knows them."""
+
+    platform = models.CharField(max_length=16, choices=Platform.choices)
+    worker_id = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["platform", "worker_id"], name="annotator_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.worker_id
+
+
+class SessionState(models.TextChoices):
+    OPEN = "open", "open"
+    SUBMITTED = "submitted", "submitted"
+
+
+class Session(models.Model):
+    """An annotator's n-th pass over a project."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="sessions")
+    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="sessions")
+    number = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=16, choices=SessionState.choices, default=SessionState.OPEN)
+    consented_at = models.DateTimeField(null=True, blank=True)
+    consent_text = models.TextField(blank=True, help_text="the text that was agreed to")
+    started_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    active_seconds = models.FloatField(
+        default=0, help_text="time at work: gaps of over a minute are not counted"
+    )
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    refined = models.ForeignKey(
+        Embedding, models.PROTECT, null=True, blank=True, related_name="sessions", editable=False
+    )
+    report = models.OneToOneField(
+        Report, models.PROTECT, null=True, blank=True, related_name="session", editable=False
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "annotator", "number"], name="session_once"),
+            models.CheckConstraint(
+                condition=Q(state="submitted", submitted_at__isnull=False)
+                | Q(state="open", submitted_at=None),
+                name="session_submitted_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}, session {self.number} of {self.project}"
+
+    @property
+    def active_minutes(self) -> float:
+        return self.active_seconds / 60
+
+
+class Verdict(models.TextChoices):
+    ACCEPT = "accept", "accept"
+    REJECT = "reject", "reject"
+    LEAVE = "leave", "left open"
+
+
+class JudgementQuerySet(models.QuerySet["Judgement"]):
+    def current(self) -> JudgementQuerySet:
+        """The latest revision of each answer."""
+        return self.filter(is_current=True)
+
+    def decided(self) -> JudgementQuerySet:
+        """Latest revisions that say accept or reject."""
+        return self.current().exclude(verdict=Verdict.LEAVE)
+
+
+class Judgement(models.Model):
+    """What an annotator said of one word beside one keyword. Appended, never overwritten."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="judgements")
+    keyword = models.ForeignKey(Keyword, models.PROTECT, related_name="judgements")
+    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=16, choices=Verdict.choices)
+    is_added = models.BooleanField(
+        default=False, help_text="the annotator brought this word; it was not shown"
+    )
+    revision = models.PositiveIntegerField()
+    is_current = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = JudgementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "keyword", "word", "revision"], name="judgement_revision_once"
+            ),
+            models.UniqueConstraint(
+                fields=["session", "keyword", "word"],
+                condition=Q(is_current=True),
+                name="judgement_one_current",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.keyword} – {self.word}: {self.verdict}"
+
+
+class DocumentLabelQuerySet(models.QuerySet["DocumentLabel"]):
+    def current(self) -> DocumentLabelQuerySet:
+        """The latest revision of each label."""
+        return self.filter(is_current=True)
+
+
+class DocumentLabel(models.Model):
+    """The category an annotator gave a document. Appended, never overwritten."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="document_labels")
+    document = models.ForeignKey(Document, models.PROTECT, related_name="+")
+    label = models.PositiveSmallIntegerField(null=True, help_text="empty: can't tell")
+    revision = models.PositiveIntegerField()
+    is_current = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DocumentLabelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "document", "revision"], name="document_label_revision_once"
+            ),
+            models.UniqueConstraint(
+                fields=["session", "document"],
+                condition=Q(is_current=True),
+                name="document_label_one_current",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.label}"

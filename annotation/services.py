@@ -1,0 +1,176 @@
+"""Changes to sessions and answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotation.models import (
+    Annotator,
+    DocumentLabel,
+    Judgement,
+    Session,
+    SessionState,
+    Verdict,
+)
+from models_ml import jobs
+from models_ml.models import Document, Keyword, Word
+from tasks import services as tasks_services
+from tasks.models import Assignment, AssignmentState, HITItem
+
+# A longer pause than this between two signs of life is a break, not work.
+IDLE = timedelta(seconds=60)
+
+
+class NotAnswerable(Exception):
+    """The answer does not belong to this session; the message is for the annotator."""
+
+
+class SessionEnded(NotAnswerable):
+    """The session was submitted, or its link expired or was revoked."""
+
+
+def open_session(assignment: Assignment) -> Session:
+    """Return the session that an assignment belongs to, begun at the first visit."""
+    annotator, _ = Annotator.objects.get_or_create(
+        platform=assignment.hit.platform, worker_id=assignment.worker_id
+    )
+    session, _ = Session.objects.get_or_create(
+        project_id=assignment.hit.project_id,
+        annotator=annotator,
+        number=assignment.hit.session_number,
+    )
+    return session
+
+
+def note_presence(session: Session) -> None:
+    """Count the time since the session's last sign of life as work, unless it was a break."""
+    now, last = timezone.now(), session.last_seen_at
+    gap = now - last if last else None
+    worked_s = gap.total_seconds() if gap and gap <= IDLE else 0.0
+    # Conditional on what was read: of two requests at once, only one counts the gap.
+    Session.objects.filter(pk=session.pk, last_seen_at=last, state=SessionState.OPEN).update(
+        last_seen_at=now, active_seconds=F("active_seconds") + worked_s
+    )
+
+
+def give_consent(session: Session, assignment: Assignment) -> None:
+    """Store the text that the annotator agreed to; the first agreement stands."""
+    Session.objects.filter(pk=session.pk, consented_at=None).update(
+        consented_at=timezone.now(), consent_text=session.project.consent
+    )
+    tasks_services.activate(assignment)
+
+
+def _lock_open(session: Session, assignment: Assignment) -> None:
+    """Hold the session's row while an answer is stored; raises SessionEnded where it is too late.
+
+    Answers of one session are stored one after the other, whatever tabs they come from.
+    """
+    held = Session.objects.select_for_update().get(pk=session.pk)
+    current = Assignment.objects.get(pk=assignment.pk)
+    if held.state != SessionState.OPEN or not current.is_open:
+        raise SessionEnded("This task has ended, so the answer was not saved.")
+
+
+@transaction.atomic
+def record_judgement(
+    session: Session, assignment: Assignment, *, keyword: Keyword, word: Word, verdict: Verdict
+) -> Judgement | None:
+    """Append what the annotator says of a word beside a keyword; the same again changes nothing.
+
+    A word that was not shown is stored as the annotator's own. Returns None where an answer is
+    withdrawn that was never given. Raises NotAnswerable for a keyword of another task, a word of
+    another vocabulary or the keyword itself, and SessionEnded when it is too late.
+    """
+    _lock_open(session, assignment)
+    if not assignment.hit.items.filter(keyword=keyword).exists():
+        raise NotAnswerable("This word is not part of your task.")
+    embedding = session.project.embedding
+    if word.vocabulary_id not in {embedding.source_id, embedding.target_id}:
+        raise NotAnswerable("This word is not in the project's vocabulary.")
+    if word.pk == keyword.word_id:
+        raise NotAnswerable("A word cannot be its own neighbour.")
+    answers = session.judgements.filter(keyword=keyword, word=word)
+    last = answers.current().first()
+    if last is None and verdict == Verdict.LEAVE:
+        return None
+    if last is not None and last.verdict == verdict:
+        return last
+    answers.current().update(is_current=False)
+    return Judgement.objects.create(
+        session=session,
+        keyword=keyword,
+        word=word,
+        verdict=verdict,
+        is_added=not keyword.neighbours.filter(word=word).exists(),
+        revision=last.revision + 1 if last else 1,
+    )
+
+
+@transaction.atomic
+def record_document_label(
+    session: Session, assignment: Assignment, *, document: Document, label: int | None
+) -> DocumentLabel:
+    """Append the category the annotator gives a document (None: can't tell).
+
+    Raises NotAnswerable for a document of another task or a label that is no category, and
+    SessionEnded when it is too late.
+    """
+    _lock_open(session, assignment)
+    if not assignment.hit.items.filter(document=document).exists():
+        raise NotAnswerable("This text is not part of your task.")
+    if label is not None and not session.project.categories.filter(label=label).exists():
+        raise NotAnswerable("This is not one of the categories.")
+    labels = session.document_labels.filter(document=document)
+    last = labels.current().first()
+    if last is not None and last.label == label:
+        return last
+    labels.current().update(is_current=False)
+    return DocumentLabel.objects.create(
+        session=session,
+        document=document,
+        label=label,
+        revision=last.revision + 1 if last else 1,
+    )
+
+
+@transaction.atomic
+def submit_assignment(session: Session, assignment: Assignment) -> bool:
+    """Submit an assignment; with the session's last one the session is submitted and queued.
+
+    Returns False where it was submitted before: a second press changes nothing. Raises
+    SessionEnded where the link expired or was revoked.
+    """
+    Session.objects.select_for_update().get(pk=session.pk)
+    if not tasks_services.submit(assignment):
+        if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
+            return False
+        raise SessionEnded("This task has ended and can no longer be submitted.")
+    if tasks_services.next_assignment(assignment) is None:
+        submit_session(session)
+    return True
+
+
+@transaction.atomic
+def submit_session(session: Session) -> bool:
+    """Close a session for answers and queue the refinement of what it said; False if it was."""
+    note_presence(session)
+    changed = Session.objects.filter(pk=session.pk, state=SessionState.OPEN).update(
+        state=SessionState.SUBMITTED, submitted_at=timezone.now()
+    )
+    if changed:
+        jobs.enqueue("process_session", session.pk)
+    return bool(changed)
+
+
+def first_unanswered(session: Session, assignment: Assignment) -> HITItem | None:
+    """Return the first item that the annotator has not dealt with, or None when all are."""
+    keywords = session.judgements.current().values("keyword")
+    documents = session.document_labels.current().values("document")
+    return (
+        assignment.hit.items.exclude(keyword__in=keywords).exclude(document__in=documents).first()
+    )

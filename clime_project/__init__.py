@@ -1,0 +1,1 @@
+"""The CLIME site: settings, addresses, and the pipeline that joins the apps."""

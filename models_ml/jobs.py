@@ -1,0 +1,165 @@
+"""The machine's work: leased rows, and the messages that tell a worker to look at one.
+
+A message may be lost (a killed worker takes it along), late, or delivered twice. The row decides:
+`run` takes it by a conditional update, renews its lease with every report of progress, and stops
+when another worker has taken over. `sweep` gives expired leases to others and sends lost messages
+again. So a job must be idempotent, and then ends the same whatever happens on the way.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from models_ml.models import Job, JobState
+
+logger = logging.getLogger(__name__)
+
+RUN_JOB = "clime_project.jobs.run_job"
+PROGRESS_EVERY_S = 1.0
+
+
+class JobLost(Exception):
+    """The lease went to another worker, or the job was cancelled: stop, and write nothing more."""
+
+
+Handler = Callable[[int, "Progress"], None]
+
+
+class Progress:
+    """Reports how far a job is, and so keeps its lease."""
+
+    def __init__(self, job_id: int, owner: uuid.UUID) -> None:
+        self._job_id, self._owner = job_id, owner
+        self._last_written = 0.0
+        self._note = ""
+
+    def __call__(self, note: str, done: int, total: int) -> None:
+        """Report `done` of `total` steps of what `note` names; written once a second at most.
+
+        Raises JobLost where the job is no longer ours.
+        """
+        now = time.monotonic()
+        if note == self._note and now - self._last_written < PROGRESS_EVERY_S and done < total:
+            return
+        self._note, self._last_written = note, now
+        held = Job.objects.filter(
+            pk=self._job_id, state=JobState.RUNNING, lease_owner=self._owner
+        ).update(
+            note=note[:200],
+            done=min(done, total),
+            total=total,
+            lease_until=timezone.now() + timedelta(seconds=settings.JOB_LEASE_S),
+        )
+        if not held:
+            raise JobLost(f"job {self._job_id} is no longer ours")
+
+
+@transaction.atomic
+def enqueue(kind: str, subject_id: int) -> Job:
+    """Return the active job of this kind about this row, queued now if there was none."""
+    job, created = Job.objects.get_or_create(
+        kind=kind,
+        subject_id=subject_id,
+        state__in=[JobState.QUEUED, JobState.RUNNING],
+        defaults={"state": JobState.QUEUED},
+    )
+    if created:
+        transaction.on_commit(lambda: send(job.pk))
+    return job
+
+
+def send(job_id: int) -> None:
+    """Tell the workers of a queued job; if the broker cannot be reached, the sweeper will."""
+    try:
+        current_app.send_task(RUN_JOB, args=[job_id], retry=False)
+    except (OSError, OperationalError):
+        logger.warning("broker unreachable; job %s waits for the sweeper", job_id, exc_info=True)
+        return
+    Job.objects.filter(pk=job_id).update(sent_at=timezone.now())
+
+
+def run(job_id: int, handlers: Mapping[str, Handler]) -> bool:
+    """Do a job if it is free; return whether it was done here.
+
+    An error of the handler is stored with the job, for the manager to read.
+    """
+    owner, now = uuid.uuid4(), timezone.now()
+    lease = now + timedelta(seconds=settings.JOB_LEASE_S)
+    claimed = (
+        Job.objects.filter(pk=job_id)
+        .filter(Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=now))
+        .update(
+            state=JobState.RUNNING,
+            lease_owner=owner,
+            lease_until=lease,
+            attempts=F("attempts") + 1,
+            started_at=now,
+            done=0,
+            note="",
+            error="",
+        )
+    )
+    if not claimed:
+        return False
+    job = Job.objects.get(pk=job_id)
+    try:
+        handlers[job.kind](job.subject_id, Progress(job_id, owner))
+    except JobLost:
+        logger.info("job %s was taken over or cancelled", job_id)
+        return False
+    except Exception as error:  # whatever it is, the manager is to read it beside the job
+        logger.exception("job %s failed", job)
+        return _finish(job_id, owner, JobState.FAILED, f"{error}\n\n{traceback.format_exc()}")
+    return _finish(job_id, owner, JobState.DONE, "")
+
+
+def _finish(job_id: int, owner: uuid.UUID, state: JobState, error: str) -> bool:
+    return bool(
+        Job.objects.filter(pk=job_id, state=JobState.RUNNING, lease_owner=owner).update(
+            state=state, error=error, finished_at=timezone.now(), lease_until=None
+        )
+    )
+
+
+def cancel(job_id: int) -> bool:
+    """Stop a job; a worker that has it notices at its next report of progress."""
+    return bool(
+        Job.objects.active()
+        .filter(pk=job_id)
+        .update(state=JobState.CANCELLED, finished_at=timezone.now(), lease_until=None)
+    )
+
+
+def sweep() -> int:
+    """Send messages for lost jobs and give up those that kill their workers; return how many.
+
+    Lost are jobs whose lease ran out and queued jobs whose message was never sent or is old.
+    """
+    now = timezone.now()
+    expired = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=now)
+    expired.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS).update(
+        state=JobState.FAILED,
+        finished_at=now,
+        error=f"Gave up: its worker died {settings.JOB_MAX_ATTEMPTS} times.",
+    )
+    expired.update(state=JobState.QUEUED, lease_owner=None, lease_until=None, sent_at=None)
+    stale = now - timedelta(seconds=settings.JOB_LEASE_S)
+    lost = Job.objects.filter(state=JobState.QUEUED).filter(
+        Q(sent_at__lt=stale) | Q(sent_at=None, created_at__lt=now - timedelta(seconds=5))
+    )
+    ids = list(lost.values_list("pk", flat=True))
+    for job_id in ids:
+        send(job_id)
+    return len(ids)

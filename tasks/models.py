@@ -1,0 +1,274 @@
+"""Projects, the HITs made from them, and who took which."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_ml.models import Artefact, Corpus, Document, Embedding, Keyword, Ranking, Run
+
+
+class ClassifierKind(models.TextChoices):
+    CNN = "cnn", "Kim-CNN (as in the paper)"
+    DAN = "dan", "deep averaging network"
+    LOGISTIC = "logistic", "logistic regression"
+
+
+class RefinementMethod(models.TextChoices):
+    PAPER = "paper", "paper (Eq. 3–5, Adam)"
+
+
+class ProjectState(models.TextChoices):
+    DRAFT = "draft", "draft: not prepared yet"
+    OPEN = "open", "open: annotators can work"
+    CLOSED = "closed", "closed: no new work"
+
+
+DEFAULT_QUESTION = "Which words are likely to appear in the same category as this word?"
+DEFAULT_INSTRUCTIONS = (
+    "You will see one word at a time, with words from two languages beside it. Accept a word when "
+    "it points to the same category as the word on top; reject it when it points elsewhere; leave "
+    "it when you are not sure. If the right translation is missing, add it."
+)
+DEFAULT_CONSENT = (
+    "Your answers are used to improve a computer program that sorts texts. We store your answers "
+    "and when you gave them, and nothing else about you. You may stop at any time."
+)
+
+
+class Project(models.Model):
+    """One text-classification task over one language pair."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(unique=True)
+    state = models.CharField(
+        max_length=16, choices=ProjectState.choices, default=ProjectState.DRAFT
+    )
+    embedding = models.ForeignKey(Embedding, models.PROTECT, related_name="projects")
+    train_corpus = models.ForeignKey(Corpus, models.PROTECT, related_name="+")
+    test_corpus = models.ForeignKey(Corpus, models.PROTECT, related_name="+", null=True, blank=True)
+    pool_corpus = models.ForeignKey(Corpus, models.PROTECT, related_name="+", null=True, blank=True)
+    annotator_file = models.ForeignKey(
+        Artefact,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        help_text="what simulated annotators know; only for trying the system out",
+    )
+
+    question = models.CharField(max_length=300, default=DEFAULT_QUESTION)
+    instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
+    consent = models.TextField(default=DEFAULT_CONSENT)
+
+    keyword_count = models.PositiveSmallIntegerField(
+        "keywords", default=50, help_text="keywords in a session"
+    )
+    neighbour_count = models.PositiveSmallIntegerField(
+        "neighbours",
+        default=5,
+        help_text="shown for each keyword, in each language",
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+    )
+    document_count = models.PositiveSmallIntegerField(
+        "documents", default=0, help_text="target documents to label in a session"
+    )
+    batch_size = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="keywords and documents in one HIT; empty: all in one",
+    )
+    overlap = models.PositiveSmallIntegerField(
+        default=5,
+        validators=[MinValueValidator(1)],
+        help_text="how many annotators answer each HIT",
+    )
+    session_hours = models.PositiveSmallIntegerField(
+        default=168,
+        validators=[MinValueValidator(1)],
+        help_text="hours from the making of a link until it expires",
+    )
+
+    classifier = models.CharField(
+        max_length=16, choices=ClassifierKind.choices, default=ClassifierKind.CNN
+    )
+    seeds = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(1)],
+        help_text="classifiers trained for each accuracy",
+    )
+    method = models.CharField(
+        max_length=16, choices=RefinementMethod.choices, default=RefinementMethod.PAPER
+    )
+    regularization = models.FloatField(
+        "regularization λ", default=1.0, validators=[MinValueValidator(0.0)]
+    )
+    learning_rate = models.FloatField(default=0.001, validators=[MinValueValidator(1e-9)])
+    iterations = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])
+
+    ranking = models.ForeignKey(
+        Ranking, models.PROTECT, related_name="+", null=True, blank=True, editable=False
+    )
+    base_run = models.ForeignKey(
+        Run, models.PROTECT, related_name="+", null=True, blank=True, editable=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(neighbour_count__gte=1, neighbour_count__lte=20),
+                name="project_neighbours_1_to_20",
+            ),
+            models.CheckConstraint(
+                condition=Q(keyword_count__gte=1) | Q(document_count__gte=1),
+                name="project_asks_something",
+            ),
+            models.CheckConstraint(condition=Q(overlap__gte=1), name="project_overlap_positive"),
+            models.CheckConstraint(condition=Q(seeds__gte=1), name="project_seeds_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Category(models.Model):
+    """One of the classes a document can be in, as annotators read it."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="categories")
+    label = models.PositiveSmallIntegerField(help_text="the number in the documents")
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["project", "-label"]
+        verbose_name_plural = "categories"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "label"], name="category_label_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Platform(models.TextChoices):
+    DIRECT = "direct", "direct link"
+
+
+class HIT(models.Model):
+    """One unit of work: a batch of keywords and documents, offered to several annotators."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="hits")
+    session_number = models.PositiveSmallIntegerField(default=1)
+    batch = models.PositiveSmallIntegerField(default=1)
+    platform = models.CharField(max_length=16, choices=Platform.choices, default=Platform.DIRECT)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "HIT"
+        verbose_name_plural = "HITs"
+        ordering = ["project", "session_number", "batch"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "session_number", "batch"], name="hit_batch_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} · session {self.session_number} · batch {self.batch}"
+
+
+class HITItem(models.Model):
+    """A keyword or a document in a HIT, in the order in which it is asked."""
+
+    hit = models.ForeignKey(HIT, models.CASCADE, related_name="items")
+    position = models.PositiveSmallIntegerField(help_text="1 is asked first")
+    keyword = models.ForeignKey(Keyword, models.PROTECT, null=True, blank=True, related_name="+")
+    document = models.ForeignKey(Document, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["hit", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["hit", "position"], name="item_position_once"),
+            models.CheckConstraint(
+                condition=Q(keyword__isnull=False, document=None)
+                | Q(keyword=None, document__isnull=False),
+                name="item_is_keyword_or_document",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.keyword or self.document}"
+
+
+class AssignmentState(models.TextChoices):
+    OFFERED = "offered", "offered: link made"
+    ACTIVE = "active", "active: opened"
+    SUBMITTED = "submitted", "submitted"
+    EXPIRED = "expired", "expired"
+    REVOKED = "revoked", "revoked"
+
+
+def _completion_code() -> str:
+    # No vowels, no look-alikes: read out on the phone without spelling a word.
+    return "".join(secrets.choice("BCDFGHJKMNPQRTVWXZ2346789") for _ in range(8))
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def holding_a_place(self) -> AssignmentQuerySet:
+        """Assignments that count against their HIT's overlap."""
+        return self.filter(
+            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE, AssignmentState.SUBMITTED]
+        )
+
+    def overdue(self, now: datetime) -> AssignmentQuerySet:
+        return self.filter(
+            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE], expires_at__lte=now
+        )
+
+
+class Assignment(models.Model):
+    """One annotator's take of a HIT."""
+
+    hit = models.ForeignKey(HIT, models.CASCADE, related_name="assignments")
+    worker_id = models.CharField(max_length=100, help_text="who it is, in the platform's words")
+    state = models.CharField(
+        max_length=16, choices=AssignmentState.choices, default=AssignmentState.OFFERED
+    )
+    link_version = models.PositiveIntegerField(
+        default=1, help_text="raised when a link is made anew; older links then end"
+    )
+    completion_code = models.CharField(max_length=16, default=_completion_code, editable=False)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["hit", "worker_id"], name="assignment_once_a_worker"),
+            models.CheckConstraint(
+                condition=Q(state="submitted", submitted_at__isnull=False) | ~Q(state="submitted"),
+                name="assignment_submitted_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker_id} on {self.hit}"
+
+    @property
+    def is_open(self) -> bool:
+        """True while its annotator may answer."""
+        return (
+            self.state in {AssignmentState.OFFERED, AssignmentState.ACTIVE}
+            and self.expires_at > timezone.now()
+        )

@@ -1,0 +1,147 @@
+"""Changes to projects, HITs and assignments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from models_ml.models import Document, Keyword
+from tasks.models import (
+    HIT,
+    Assignment,
+    AssignmentState,
+    HITItem,
+    Project,
+    ProjectState,
+)
+
+
+class TaskError(Exception):
+    """What was asked cannot be done; the message says why, for a person to read."""
+
+
+@transaction.atomic
+def create_hits(
+    project: Project,
+    *,
+    keywords: Iterable[Keyword],
+    documents: Iterable[Document],
+    session_number: int = 1,
+) -> list[HIT]:
+    """Return the HITs of a session, made once: keywords first, then documents, in batches."""
+    existing = list(project.hits.filter(session_number=session_number))
+    if existing:
+        return existing
+    items = [HITItem(keyword=keyword) for keyword in keywords]
+    items += [HITItem(document=document) for document in documents]
+    if not items:
+        raise TaskError(f"{project} has no keywords and no documents to ask about")
+    size = project.batch_size or len(items)
+    hits = []
+    for batch, start in enumerate(range(0, len(items), size), start=1):
+        hit = HIT.objects.create(project=project, session_number=session_number, batch=batch)
+        for position, item in enumerate(items[start : start + size], start=1):
+            item.hit, item.position = hit, position
+        hits.append(hit)
+    HITItem.objects.bulk_create(items)
+    return hits
+
+
+@transaction.atomic
+def _take_place(hit_id: int, worker_id: str) -> Assignment:
+    """Return the worker's assignment of a HIT, new if need be; raises TaskError when it is full."""
+    # The row lock makes counting and taking one step, so that overlap is never exceeded.
+    hit = HIT.objects.select_for_update().select_related("project").get(pk=hit_id)
+    assignment = hit.assignments.filter(worker_id=worker_id).first()
+    if assignment is not None:
+        return assignment
+    if hit.assignments.holding_a_place().count() >= hit.project.overlap:
+        raise TaskError(
+            f"all {hit.project.overlap} places of {hit} are taken; raise the project's overlap"
+        )
+    return Assignment.objects.create(
+        hit=hit,
+        worker_id=worker_id,
+        expires_at=timezone.now() + timedelta(hours=hit.project.session_hours),
+    )
+
+
+@transaction.atomic
+def make_links(project: Project, worker_ids: Sequence[str]) -> list[Assignment]:
+    """Return an assignment of the first HIT for each person; one they already have is kept.
+
+    Raises TaskError where the project is not open or has too few places; then none is made.
+    """
+    if project.state != ProjectState.OPEN:
+        raise TaskError(f"{project} is {project.state}; prepare it first")
+    hit = project.hits.filter(session_number=1).order_by("batch").first()
+    if hit is None:
+        raise TaskError(f"{project} has no HITs; prepare it first")
+    return [_take_place(hit.pk, worker_id) for worker_id in worker_ids]
+
+
+def free_places(project: Project) -> int:
+    """Return how many more people can be given a link."""
+    hit = project.hits.filter(session_number=1).order_by("batch").first()
+    return max(0, project.overlap - hit.assignments.holding_a_place().count()) if hit else 0
+
+
+def next_worker_ids(project: Project, count: int) -> list[str]:
+    """Return names for `count` new people: link-1, link-2, …, skipping those in use."""
+    taken = set(Assignment.objects.filter(hit__project=project).values_list("worker_id", flat=True))
+    numbers = (n for n in range(1, len(taken) + count + 1) if f"link-{n}" not in taken)
+    return [f"link-{n}" for n, _ in zip(numbers, range(count), strict=False)]
+
+
+def next_assignment(assignment: Assignment) -> Assignment | None:
+    """Return the same person's assignment of the session's next HIT, or None where there is none.
+
+    A next HIT whose places are all taken is passed over.
+    """
+    later = HIT.objects.filter(
+        project_id=assignment.hit.project_id,
+        session_number=assignment.hit.session_number,
+        batch__gt=assignment.hit.batch,
+    ).order_by("batch")
+    for hit in later:
+        try:
+            return _take_place(hit.pk, assignment.worker_id)
+        except TaskError:
+            continue
+    return None
+
+
+def activate(assignment: Assignment) -> None:
+    """Note that an offered assignment was opened."""
+    Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.OFFERED).update(
+        state=AssignmentState.ACTIVE
+    )
+
+
+def submit(assignment: Assignment) -> bool:
+    """Submit an open assignment; return False where it was submitted, revoked or expired before."""
+    now = timezone.now()
+    return bool(
+        Assignment.objects.filter(
+            pk=assignment.pk,
+            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE],
+            expires_at__gt=now,
+        ).update(state=AssignmentState.SUBMITTED, submitted_at=now)
+    )
+
+
+def revoke(assignment: Assignment) -> bool:
+    """End an open assignment's link for good; its place is free again."""
+    return bool(
+        Assignment.objects.filter(
+            pk=assignment.pk, state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE]
+        ).update(state=AssignmentState.REVOKED)
+    )
+
+
+def expire_overdue() -> int:
+    """Mark assignments whose time is over; return how many."""
+    return Assignment.objects.overdue(timezone.now()).update(state=AssignmentState.EXPIRED)
