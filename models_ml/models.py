@@ -49,6 +49,7 @@ class Vocabulary(models.Model):
     matrix_file = models.ForeignKey(Artefact, models.PROTECT, related_name="+")
     word_count = models.PositiveIntegerField()
     dim = models.PositiveSmallIntegerField()
+    key = models.CharField(max_length=64, unique=True, help_text="hash of language and vectors")
 
     class Meta:
         verbose_name_plural = "vocabularies"
@@ -107,6 +108,9 @@ class Corpus(models.Model):
 
     class Meta:
         verbose_name_plural = "corpora"
+        constraints = [
+            models.UniqueConstraint(fields=["vocabulary", "sha256"], name="corpus_stored_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.document_count:,} documents)"

@@ -31,10 +31,15 @@ def create_hits(
     documents: Iterable[Document],
     session_number: int = 1,
 ) -> list[HIT]:
-    """Return the HITs of a session, made once: keywords first, then documents, in batches."""
-    existing = list(project.hits.filter(session_number=session_number))
-    if existing:
-        return existing
+    """Return the HITs of a session: keywords first, then documents, in batches.
+
+    Made anew as long as nobody was given one; from then on they stay as they are.
+    """
+    Project.objects.select_for_update().get(pk=project.pk)
+    existing = project.hits.filter(session_number=session_number)
+    if Assignment.objects.filter(hit__in=existing).exists():
+        return list(existing)
+    existing.delete()
     items = [HITItem(keyword=keyword) for keyword in keywords]
     items += [HITItem(document=document) for document in documents]
     if not items:

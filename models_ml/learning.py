@@ -1,0 +1,309 @@
+"""What workers compute from stored rows, and store again: rankings, refinements, runs.
+
+This is where the database meets torch; the web process never imports it. Everything is found by
+the hash of its inputs before it is computed, so a job that runs twice ends the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+from safetensors.numpy import load_file, save_file
+
+from models_ml import storage
+from models_ml.core.active_learning import most_uncertain
+from models_ml.core.classifiers import ClassifierConfig, load_classifier, save_classifier
+from models_ml.core.constraints import Constraint
+from models_ml.core.corpus import Document as CoreDocument
+from models_ml.core.corpus import EncodedCorpus, encode
+from models_ml.core.embeddings import Embedding as Space
+from models_ml.core.embeddings import Side, Vectors
+from models_ml.core.evaluation import Evaluation, accuracy
+from models_ml.core.neighbours import nearest
+from models_ml.core.refinement import RefinementConfig, refine
+from models_ml.core.salience import rank_keywords
+from models_ml.core.training import predict, train
+from models_ml.models import (
+    Artefact,
+    Corpus,
+    Document,
+    Embedding,
+    Keyword,
+    Neighbour,
+    Ranking,
+    Run,
+    SeedResult,
+    Vocabulary,
+    Word,
+)
+from models_ml.services import ReportProgress, content_key, core_documents
+
+# Raised whenever the same inputs would give another result than before.
+ALGORITHM = 1
+RANKING_SEED = 0
+
+
+@lru_cache(maxsize=8)
+def _open_vectors(words_path: Path, matrix_path: Path) -> Vectors:
+    """Return vectors that are memory-mapped: all workers of a machine share one copy."""
+    words = words_path.read_text(encoding="utf-8").split("\n")[:-1]
+    return Vectors(words, np.load(matrix_path, mmap_mode="r", allow_pickle=False))
+
+
+def _vectors(vocabulary: Vocabulary) -> Vectors:
+    return _open_vectors(
+        storage.local_path(vocabulary.words_file), storage.local_path(vocabulary.matrix_file)
+    )
+
+
+def open_space(embedding: Embedding) -> Space:
+    """Return the vectors of an embedding: its vocabularies', and the rows that were moved."""
+    space = Space(_vectors(embedding.source), _vectors(embedding.target))
+    if embedding.delta is None:
+        return space
+    delta = load_file(storage.local_path(embedding.delta))
+    return space.moved(delta["ids"], delta["rows"])
+
+
+def _encoded(corpus: Corpus, space: Space, side: Side) -> EncodedCorpus:
+    return encode(core_documents(corpus), space, side)
+
+
+def rank(
+    embedding: Embedding,
+    corpus: Corpus,
+    *,
+    classes: int,
+    classifier: str,
+    keywords: int,
+    neighbours: int,
+    report: ReportProgress,
+) -> Ranking:
+    """Return the ranking of a corpus' most salient words, each with its nearest neighbours.
+
+    keywords, neighbours: how many words, and how many neighbours of each in either language.
+    """
+    config = {"classifier": classifier, "classes": classes, "seed": RANKING_SEED}
+    counts = {"keywords": keywords, "neighbours": neighbours}
+    key = content_key(
+        version=ALGORITHM, embedding=embedding.key, corpus=corpus.sha256, **config, **counts
+    )
+    known = Ranking.objects.filter(key=key).first()
+    if known:
+        return known
+    space = open_space(embedding)
+    documents = _encoded(corpus, space, Side.SOURCE)
+    model = train(
+        documents,
+        embedding=space,
+        classes=classes,
+        classifier=ClassifierConfig(kind=classifier),
+        seed=RANKING_SEED,
+        progress=lambda done, total: report("training the first classifier", done, total),
+    )
+    report("ranking words by salience", 0, 1)
+    ranked = rank_keywords(model, documents, embedding=space)[:keywords]
+    report("finding neighbours", 0, 1)
+    ids = [keyword.word_id for keyword in ranked]
+    near = [nearest(space, ids, k=neighbours, side=side) for side in Side]
+    with storage.new_file(".safetensors") as path:
+        save_classifier(path, model)
+        stored_model = storage.put(path, suffix=".safetensors")
+    with transaction.atomic():
+        ranking, is_new = Ranking.objects.get_or_create(
+            key=key,
+            defaults={
+                "embedding": embedding,
+                "corpus": corpus,
+                "classifier": stored_model,
+                "config": config | counts,
+            },
+        )
+        if not is_new:
+            return ranking
+        places = {n.word_id for lists in near for row in lists for n in row} | set(ids)
+        words = _words(embedding, space, places)
+        rows = [
+            Keyword(ranking=ranking, word=words[k.word_id], position=position, salience=k.salience)
+            for position, k in enumerate(ranked, start=1)
+        ]
+        Keyword.objects.bulk_create(rows)
+        Neighbour.objects.bulk_create(
+            Neighbour(keyword=row, word=words[n.word_id], position=position, cosine=n.cosine)
+            for lists in near
+            for row, neighbours_of_row in zip(rows, lists, strict=True)
+            for position, n in enumerate(neighbours_of_row, start=1)
+        )
+    return ranking
+
+
+def _words(embedding: Embedding, space: Space, word_ids: set[int]) -> dict[int, Word]:
+    """Return the stored word of each word id."""
+    found: dict[int, Word] = {}
+    for side in Side:
+        offset, size = space.offset(side), len(space.vectors(side))
+        rows = [i - offset for i in word_ids if offset <= i < offset + size]
+        vocabulary = embedding.vocabulary(side)
+        found |= {offset + w.row: w for w in vocabulary.words.filter(row__in=rows)}
+    return found
+
+
+def choose_documents(ranking: Ranking, pool: Corpus, *, count: int) -> list[Document]:
+    """Return the pool's documents that the ranking's classifier is least sure of, first first."""
+    if not count:
+        return []
+    space = open_space(ranking.embedding)
+    model = load_classifier(storage.local_path(ranking.classifier))
+    probabilities = predict(model, _encoded(pool, space, Side.TARGET), embedding=space)
+    ids = list(pool.documents.order_by("id").values_list("pk", flat=True))
+    chosen = [ids[position] for position in most_uncertain(probabilities, count)]
+    documents = Document.objects.in_bulk(chosen)
+    return [documents[pk] for pk in chosen]
+
+
+def word_id(embedding: Embedding, word: Word) -> int:
+    """Return the core's id of a stored word: source rows first, then the target's."""
+    is_source = word.vocabulary_id == embedding.source_id
+    return word.row if is_source else embedding.source.word_count + word.row
+
+
+def refine_embedding(
+    parent: Embedding,
+    constraints: Sequence[Constraint],
+    *,
+    config: RefinementConfig,
+    report: ReportProgress,
+) -> Embedding:
+    """Return the embedding that constraints make of `parent`, stored as a delta over it."""
+    ordered = sorted(constraints, key=lambda c: (c.keyword, c.neighbour))
+    settings = asdict(config)
+    key = content_key(
+        version=ALGORITHM,
+        parent=parent.key,
+        constraints=[[c.keyword, c.neighbour, c.sign, c.weight] for c in ordered],
+        config=settings,
+    )
+    known = Embedding.objects.filter(key=key).first()
+    if known:
+        return known
+    refined = refine(
+        open_space(parent),
+        ordered,
+        config=config,
+        progress=lambda done, total: report("refining the vectors", done, total),
+    )
+    return Embedding.objects.get_or_create(
+        key=key,
+        defaults={
+            "source": parent.source,
+            "target": parent.target,
+            "parent": parent,
+            "delta": _store_delta(refined),
+            "config": settings | {"constraints": len(ordered)},
+        },
+    )[0]
+
+
+def _store_delta(space: Space) -> Artefact:
+    with storage.new_file(".safetensors") as path:
+        save_file({"ids": space.moved_ids, "rows": space.moved_rows}, path)
+        return storage.put(path, suffix=".safetensors")
+
+
+def define_run(
+    embedding: Embedding,
+    *,
+    train_corpus: Corpus,
+    test_corpus: Corpus,
+    extra_labels: Sequence[tuple[int, int]] = (),
+    classifier: str,
+    classes: int,
+    seeds: int,
+) -> Run:
+    """Return the run of these inputs, which may be finished, under way, or yet to be done.
+
+    extra_labels: (document, label) of target documents that are trained on as well.
+    """
+    config = {"classifier": classifier, "classes": classes}
+    labels = sorted([document, label] for document, label in extra_labels)
+    key = content_key(
+        version=ALGORITHM,
+        embedding=embedding.key,
+        train=train_corpus.sha256,
+        test=test_corpus.sha256,
+        extra=labels,
+        seeds=seeds,
+        **config,
+    )
+    return Run.objects.get_or_create(
+        key=key,
+        defaults={
+            "embedding": embedding,
+            "train_corpus": train_corpus,
+            "test_corpus": test_corpus,
+            "extra_labels": labels,
+            "seeds": seeds,
+            "config": config,
+        },
+    )[0]
+
+
+def evaluate_run(run: Run, *, report: ReportProgress) -> None:
+    """Train a run's classifiers, one a seed, and store each accuracy; finished seeds are kept."""
+    results = dict(run.results.values_list("seed", "accuracy"))
+    missing = [seed for seed in range(run.seeds) if seed not in results]
+    if missing:
+        evaluate = _seed_evaluator(run, report)
+        for seed in missing:
+            results[seed] = evaluate(seed)
+            SeedResult.objects.get_or_create(
+                run=run, seed=seed, defaults={"accuracy": results[seed]}
+            )
+    summary = Evaluation.of([results[seed] for seed in range(run.seeds)])
+    low, high = summary.interval or (None, None)
+    Run.objects.filter(pk=run.pk, finished_at=None).update(
+        mean=summary.mean, std=summary.std, low=low, high=high, finished_at=timezone.now()
+    )
+
+
+def _seed_evaluator(run: Run, report: ReportProgress) -> Callable[[int], float]:
+    """Return a function from a seed to the accuracy of a classifier trained with it."""
+    space = open_space(run.embedding)
+    training = _encoded(run.train_corpus, space, Side.SOURCE)
+    test = _encoded(run.test_corpus, space, Side.TARGET)
+    if run.extra_labels:
+        training += _labelled_documents(run, space)
+
+    def evaluate(seed: int) -> float:
+        model = train(
+            training,
+            embedding=space,
+            classes=run.config["classes"],
+            classifier=ClassifierConfig(kind=run.config["classifier"]),
+            seed=seed,
+            progress=lambda done, total: report(
+                "training classifiers", seed * total + done, run.seeds * total
+            ),
+        )
+        return accuracy(model, test, embedding=space)
+
+    return evaluate
+
+
+def _labelled_documents(run: Run, space: Space) -> EncodedCorpus:
+    """Return the target documents that people labelled, with those labels."""
+    documents = Document.objects.in_bulk([pk for pk, _ in run.extra_labels])
+    return encode(
+        (
+            CoreDocument(documents[pk].number, tuple(documents[pk].tokens), label)
+            for pk, label in run.extra_labels
+        ),
+        space,
+        Side.TARGET,
+    )
