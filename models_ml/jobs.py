@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 RUN_JOB = "clime_project.jobs.run_job"
 PROGRESS_EVERY_S = 1.0
+SENDING_TAKES = timedelta(seconds=5)  # from a job's commit to its message
 
 
 class JobLost(Exception):
@@ -154,12 +155,12 @@ def sweep() -> int:
         finished_at=now,
         error=f"Gave up: its worker died {settings.JOB_MAX_ATTEMPTS} times.",
     )
+    orphans = list(expired.values_list("pk", flat=True))
     expired.update(state=JobState.QUEUED, lease_owner=None, lease_until=None, sent_at=None)
     stale = now - timedelta(seconds=settings.JOB_LEASE_S)
-    lost = Job.objects.filter(state=JobState.QUEUED).filter(
-        Q(sent_at__lt=stale) | Q(sent_at=None, created_at__lt=now - timedelta(seconds=5))
-    )
-    ids = list(lost.values_list("pk", flat=True))
+    lost = Q(sent_at__lt=stale) | Q(sent_at=None, created_at__lt=now - SENDING_TAKES)
+    queued = Job.objects.filter(state=JobState.QUEUED)
+    ids = list(queued.filter(lost | Q(pk__in=orphans)).values_list("pk", flat=True))
     for job_id in ids:
         send(job_id)
     return len(ids)

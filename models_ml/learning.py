@@ -265,7 +265,7 @@ def evaluate_run(run: Run, *, report: ReportProgress) -> None:
             SeedResult.objects.get_or_create(
                 run=run, seed=seed, defaults={"accuracy": results[seed]}
             )
-    summary = Evaluation.of([results[seed] for seed in range(run.seeds)])
+    summary = Evaluation.summary([results[seed] for seed in range(run.seeds)])
     low, high = summary.interval or (None, None)
     Run.objects.filter(pk=run.pk, finished_at=None).update(
         mean=summary.mean, std=summary.std, low=low, high=high, finished_at=timezone.now()

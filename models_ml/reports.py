@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
+from models_ml.core.charts import percent
 from models_ml.models import Arm, Job, JobState, Report, ReportArm, Run
 
 JOB_TITLES = {
@@ -20,14 +22,15 @@ JOB_TITLES = {
 class ArmResult:
     """One line of a report: accuracies are fractions, `gain_points` percentage points over Base.
 
-    They are None until the run's last seed is done. The interval is a 95 % one, over seeds alone.
+    Mean and interval are None until the run's last seed is done. The interval is a 95 % one, over
+    seeds alone.
     """
 
     arm: str
     label: str
     run_id: int
     seeds: int
-    seeds_done: int
+    accuracies: tuple[float, ...]
     test_documents: int
     mean: float | None
     std: float | None
@@ -36,8 +39,17 @@ class ArmResult:
     gain_points: float | None
 
     @property
+    def seeds_done(self) -> int:
+        return len(self.accuracies)
+
+    @property
     def is_base(self) -> bool:
         return self.arm == Arm.BASE
+
+    @property
+    def sampling_points(self) -> float:
+        """What the choice of test documents may add to the interval, at most: 95 %, in points."""
+        return 100 * 1.96 * 0.5 / math.sqrt(self.test_documents)
 
     def overlaps(self, other: ArmResult) -> bool:
         """Return whether the two intervals share an accuracy; False while one is unknown."""
@@ -74,36 +86,54 @@ class JobView:
         return 100 * self.done // self.total if self.total else None
 
 
-def runs_with_progress() -> QuerySet[Run]:
-    """Runs with `seeds_done` and what a report says of them, in one query."""
-    return Run.objects.annotate(seeds_done=Count("results")).select_related("test_corpus")
+def runs_with_seeds() -> QuerySet[Run]:
+    """Runs, with all that a report says of them at hand."""
+    return Run.objects.select_related("test_corpus").prefetch_related("results")
 
 
 def arm_result(arm: str, run: Run, base: Run | None) -> ArmResult:
-    """Return a report's line about a run that `runs_with_progress` gave."""
-    known = base is not None and base.mean is not None and run.mean is not None
-    gain = (run.mean - base.mean) * 100 if known and arm != Arm.BASE else None
+    """Return a report's line about a run."""
     return ArmResult(
         arm=arm,
         label=Arm(arm).label,
         run_id=run.pk,
         seeds=run.seeds,
-        seeds_done=run.seeds_done,
+        accuracies=tuple(result.accuracy for result in run.results.all()),
         test_documents=run.test_corpus.document_count,
         mean=run.mean,
         std=run.std,
         low=run.low,
         high=run.high,
-        gain_points=gain,
+        gain_points=_gain(run, base) if arm != Arm.BASE else None,
     )
+
+
+def _gain(run: Run, base: Run | None) -> float | None:
+    if run.mean is None or base is None or base.mean is None:
+        return None
+    return 100 * (run.mean - base.mean)
+
+
+def in_words(arm: ArmResult, base: ArmResult) -> str:
+    """Return a sentence that compares a finished arm with Base; empty while one is not finished."""
+    if arm.gain_points is None or arm.mean is None or base.mean is None:
+        return ""
+    points = f"{abs(arm.gain_points):.1f}"
+    if points == "0.0":
+        return f"{arm.label} is as accurate as Base ({percent(base.mean)})."
+    direction = "above" if arm.gain_points > 0 else "below"
+    against = f"{percent(arm.mean)} against {percent(base.mean)}"
+    sentence = f"{arm.label} is {points} points {direction} Base: {against}."
+    if arm.overlaps(base):
+        sentence += " The intervals overlap, so chance alone may explain the difference."
+    return sentence
 
 
 def report_arms(report_ids: Iterable[int]) -> dict[int, tuple[ArmResult, ...]]:
     """Return the lines of each report, in the paper's order (Base, Active, CLIME, A+C)."""
-    arms = Prefetch(
-        "arms", ReportArm.objects.prefetch_related(Prefetch("run", runs_with_progress()))
-    )
-    reports = Report.objects.filter(pk__in=list(report_ids)).prefetch_related(arms)
+    lines = ReportArm.objects.prefetch_related(Prefetch("run", runs_with_seeds()))
+    reports = Report.objects.filter(pk__in=list(report_ids))
+    reports = reports.prefetch_related(Prefetch("arms", lines))
     return {report.pk: _lines(list(report.arms.all())) for report in reports}
 
 

@@ -1,0 +1,171 @@
+"""The loop on a tiny project, without a broker: every stage leaves what the next one needs."""
+
+import numpy as np
+import pytest
+from annotation.models import Annotator, Judgement, Session, Verdict
+from clime_project import pipeline
+from django.utils import timezone
+from models_ml import jobs, learning
+from models_ml.models import Arm, Job, Run
+from tasks.importing import import_project
+from tasks.models import Project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def unsent(monkeypatch):
+    monkeypatch.setattr(jobs, "send", lambda job_id: None)
+
+
+def quiet(note, done, total):
+    pass
+
+
+@pytest.fixture
+def project(tiny_dataset_folder):
+    project = import_project(tiny_dataset_folder, report=quiet)
+    Project.objects.update(keyword_count=3, neighbour_count=2, seeds=2, iterations=50)
+    pipeline.prepare_project(project.pk, quiet)
+    project.refresh_from_db()
+    return project
+
+
+@pytest.fixture
+def session(project):
+    annotator = Annotator.objects.create(platform="direct", worker_id="amina")
+    session = Session.objects.create(
+        project=project, annotator=annotator, state="submitted", submitted_at=timezone.now()
+    )
+    keyword = project.ranking.keywords.first()
+    verdicts = (Verdict.ACCEPT, Verdict.REJECT, Verdict.LEAVE)
+    for neighbour, verdict in zip(keyword.neighbours.all(), verdicts, strict=False):
+        Judgement.objects.create(
+            session=session, keyword=keyword, word=neighbour.word, verdict=verdict, revision=1
+        )
+    return session
+
+
+def run_all_evaluations():
+    for run in Run.objects.unfinished():
+        pipeline.evaluate_run(run.pk, quiet)
+
+
+def test_a_prepared_project_is_open_and_has_hits_and_a_base_run_to_do(project):
+    assert project.state == "open"
+    items = project.hits.get().items.all()
+    assert [item.keyword for item in items] == list(project.ranking.keywords.all())
+    for keyword in project.ranking.keywords.all():
+        words = [neighbour.word for neighbour in keyword.neighbours.all()]
+        sides = [project.embedding.side_of(word) for word in words]
+        assert sorted(sides) == ["source"] * 2 + ["target"] * 2
+        assert keyword.word not in words
+        assert keyword.word.occurrences.exists()
+    assert Job.objects.about("evaluate_run", project.base_run_id).count() == 1
+
+
+def test_preparing_twice_changes_nothing(project):
+    hits = list(project.hits.get().items.values("keyword", "position"))
+    ranking = project.ranking
+    pipeline.prepare_project(project.pk, quiet)
+    project.refresh_from_db()
+    assert project.ranking == ranking
+    assert list(project.hits.get().items.values("keyword", "position")) == hits
+
+
+def test_batches_hold_every_item_once(project):
+    Project.objects.update(batch_size=2)
+    pipeline.prepare_project(project.pk, quiet)
+    batches = [[item.keyword_id for item in hit.items.all()] for hit in project.hits.all()]
+    assert [len(batch) for batch in batches] == [2, 1]
+    assert sum(batches, []) == [keyword.pk for keyword in project.ranking.keywords.all()]
+
+
+def test_uncertain_documents_follow_the_keywords(project):
+    Project.objects.update(document_count=2)
+    pipeline.prepare_project(project.pk, quiet)
+    documents = [item.document for item in project.hits.get().items.all() if item.document]
+    assert len(documents) == 2
+    assert {document.corpus for document in documents} == {project.pool_corpus}
+
+
+def test_a_session_becomes_a_refined_embedding_and_a_report(session):
+    pipeline.process_session(session.pk, quiet)
+    run_all_evaluations()
+    session.refresh_from_db()
+    arms = {arm.arm: arm.run for arm in session.report.arms.all()}
+    assert set(arms) == {Arm.BASE, Arm.CLIME}
+    assert arms[Arm.BASE] == session.project.base_run
+    for run in arms.values():
+        accuracies = [result.accuracy for result in run.results.all()]
+        assert run.mean == pytest.approx(sum(accuracies) / 2)
+    base = learning.open_space(session.project.embedding)
+    refined = learning.open_space(session.refined)
+    moved = set(refined.moved_ids.tolist())
+    judged = {c for constraint in pipeline.constraints_of(session) for c in constraint_ids(constraint)}
+    assert moved == judged
+    for constraint in pipeline.constraints_of(session):
+        assert constraint.sign * (cosine(refined, constraint) - cosine(base, constraint)) > 0
+
+
+def constraint_ids(constraint):
+    return constraint.keyword, constraint.neighbour
+
+
+def cosine(space, constraint):
+    a, b = space.gather(np.array(constraint_ids(constraint)))
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_a_session_processed_twice_ends_the_same(session):
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    refined, runs = session.refined, Run.objects.count()
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    assert (session.refined, Run.objects.count()) == (refined, runs)
+
+
+def test_a_session_without_a_single_judgement_has_a_report_of_base_alone(session):
+    session.judgements.all().delete()
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    assert session.refined is None
+    assert [arm.arm for arm in session.report.arms.all()] == [Arm.BASE]
+
+
+def test_document_labels_train_the_active_arms(session):
+    document = session.project.pool_corpus.documents.first()
+    session.document_labels.create(document=document, label=1, revision=1)
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    arms = {arm.arm: arm.run.extra_labels for arm in session.report.arms.all()}
+    assert arms == {
+        Arm.BASE: [],
+        Arm.CLIME: [],
+        Arm.ACTIVE: [[document.pk, 1]],
+        Arm.ACTIVE_CLIME: [[document.pk, 1]],
+    }
+    run_all_evaluations()
+
+
+def test_finished_seeds_are_not_trained_again(session, monkeypatch):
+    run = session.project.base_run
+    pipeline.evaluate_run(run.pk, quiet)
+    run.results.filter(seed=1).delete()
+    Run.objects.update(finished_at=None)
+    trained = []
+    train = learning.train
+    monkeypatch.setattr(
+        learning, "train", lambda *a, seed, **k: (trained.append(seed), train(*a, seed=seed, **k))[1]
+    )
+    pipeline.evaluate_run(run.pk, quiet)
+    assert trained == [1]
+
+
+def test_without_a_test_corpus_a_session_is_refined_and_nothing_is_measured(session):
+    Project.objects.update(test_corpus=None)
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    assert session.refined is not None
+    assert not session.report.arms.exists()
