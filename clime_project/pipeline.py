@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db import transaction
-from models_ml.core.constraints import Constraint
 
 from annotation.models import DocumentLabel, Judgement, Session, SessionState, Verdict
 from models_ml import jobs, learning, services
+from models_ml.core.constraints import Constraint
 from models_ml.core.refinement import RefinementConfig
 from models_ml.models import Arm, Embedding, Report, ReportArm, Run
 from tasks import services as tasks_services
@@ -147,6 +147,6 @@ def _store_report(
     ReportArm.objects.bulk_create(
         ReportArm(report=report, arm=arm, run=run) for arm, run in arms.items() if run is not None
     )
-    old = session.report_id
     Session.objects.filter(pk=session.pk).update(refined=refined, report=report)
-    Report.objects.filter(pk=old).delete()
+    if session.report is not None:
+        session.report.delete()

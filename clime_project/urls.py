@@ -4,6 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+admin.site.site_header = admin.site.site_title = "CLIME"
+admin.site.index_title = "Projects and their work"
+admin.site.site_url = None  # "View site" would lead back here
+admin.site.enable_nav_sidebar = False  # lists need the width
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("annotation.urls")),

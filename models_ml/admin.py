@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.contrib import admin, messages
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 
 from models_ml import jobs
 from models_ml.core.charts import percent
@@ -130,11 +129,11 @@ class RunAdmin(ReadOnlyAdmin[Run]):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin[Job]):
-    list_display = ("id", "kind", "subject", "state", "progress", "problem", "attempts", "timing")
+    list_display = ("id", "kind", "subject", "state", "news", "attempts", "started_at", "took")
     list_filter = ("state", "kind", "created_at")
     search_fields = ("=id", "=subject_id", "note", "error")
     actions = ("retry", "cancel")
-    readonly_fields = ("subject", "progress")
+    readonly_fields = ("subject",)
 
     @admin.display(description="about")
     def subject(self, job: Job) -> str:
@@ -142,19 +141,20 @@ class JobAdmin(ReadOnlyAdmin[Job]):
         name = f"{job.kind.rpartition('_')[2]} {job.subject_id}"
         return link(page, name, job.subject_id) if page else name
 
-    @admin.display(description="progress")
-    def progress(self, job: Job) -> str:
+    @admin.display(description="news")
+    def news(self, job: Job) -> str:
+        """Return how far an active job is, or what went wrong with a failed one."""
+        if not job.is_active:
+            return job.error.strip().split("\n", 1)[0][:160]
         share = f"{100 * job.done // job.total} %" if job.total else ""
-        return " · ".join(part for part in (share, job.note) if part) or "–"
+        return " · ".join(part for part in (share, job.note) if part)
 
-    @admin.display(description="problem")
-    def problem(self, job: Job) -> str:
-        return job.error.strip().split("\n", 1)[0][:120]
-
-    @admin.display(description="begun · ended", ordering="started_at")
-    def timing(self, job: Job) -> str:
-        times = [job.started_at, job.finished_at]
-        return " · ".join(date_format(localtime(t), "j M H:i:s") for t in times if t) or "–"
+    @admin.display(description="took")
+    def took(self, job: Job) -> str:
+        """Return how long the last attempt ran, without fractions of a second."""
+        if job.started_at is None or job.finished_at is None:
+            return ""
+        return str(timedelta(seconds=round((job.finished_at - job.started_at).total_seconds())))
 
     @admin.action(description="Retry the failed and cancelled", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from django.db import transaction
 from django.utils import timezone
 from safetensors.numpy import load_file, save_file
@@ -44,6 +45,8 @@ from models_ml.models import (
 )
 from models_ml.services import ReportProgress, content_key, core_documents
 
+# One thread a worker: workers are many, and sums in one order give the same bytes everywhere.
+torch.set_num_threads(1)
 # Raised whenever the same inputs would give another result than before.
 ALGORITHM = 1
 RANKING_SEED = 0

@@ -14,7 +14,7 @@ from models_ml.models import Arm, Job, JobState, Report, ReportArm, Run
 JOB_TITLES = {
     "prepare_project": "Preparing the project",
     "process_session": "Processing the session",
-    "evaluate_run": "Training and testing classifiers",
+    "evaluate_run": "Training classifiers",
 }
 
 

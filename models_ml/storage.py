@@ -71,10 +71,12 @@ def _fetched(artefact: Artefact) -> Path:
     if cached.is_file() and cached.stat().st_size == artefact.size:
         return cached
     cached.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as scratch:
-        with default_storage.open(artefact.path, "rb") as stored:
-            for chunk in stored.chunks():
-                scratch.write(chunk)
+    with (
+        default_storage.open(artefact.path, "rb") as stored,
+        tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as scratch,
+    ):
+        for chunk in stored.chunks():
+            scratch.write(chunk)
     arrived = Path(scratch.name)
     if _sha256(arrived) != artefact.sha256:
         arrived.unlink()

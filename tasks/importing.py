@@ -6,11 +6,11 @@ from pathlib import Path
 
 from django.db import transaction
 from django.utils.text import slugify
-from models_ml.core.dataset import Dataset, load_dataset
-from models_ml.core.simulation import read_annotator
 
 from models_ml import services, storage
+from models_ml.core.dataset import Dataset, load_dataset
 from models_ml.core.embeddings import Side
+from models_ml.core.simulation import read_annotator
 from models_ml.models import Artefact
 from models_ml.services import ReportProgress
 from tasks.models import Category, Project

@@ -63,15 +63,20 @@ def _take_place(hit_id: int, worker_id: str) -> Assignment:
     assignment = hit.assignments.filter(worker_id=worker_id).first()
     if assignment is not None:
         return assignment
-    if hit.assignments.holding_a_place().count() >= hit.project.overlap:
-        raise TaskError(
-            f"all {hit.project.overlap} places of {hit} are taken; raise the project's overlap"
-        )
+    _check_place(hit)
     return Assignment.objects.create(
         hit=hit,
         worker_id=worker_id,
         expires_at=timezone.now() + timedelta(hours=hit.project.session_hours),
     )
+
+
+def _check_place(hit: HIT) -> None:
+    """Raise TaskError where a HIT, whose row is locked, has no free place."""
+    if hit.assignments.holding_a_place().count() >= hit.project.overlap:
+        raise TaskError(
+            f"all {hit.project.overlap} places of {hit} are taken; raise the project's overlap"
+        )
 
 
 @transaction.atomic
@@ -145,6 +150,31 @@ def revoke(assignment: Assignment) -> bool:
             pk=assignment.pk, state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE]
         ).update(state=AssignmentState.REVOKED)
     )
+
+
+@transaction.atomic
+def reissue(assignment: Assignment) -> Assignment:
+    """Return an assignment with a new link, good for the project's full time; older links end.
+
+    One that had expired or was revoked takes a place again. Raises TaskError where none is free,
+    and where the work was submitted.
+    """
+    hit = HIT.objects.select_for_update().select_related("project").get(pk=assignment.hit_id)
+    held = hit.assignments.get(pk=assignment.pk)
+    if held.state == AssignmentState.SUBMITTED:
+        raise TaskError(f"{held.worker_id} has submitted already")
+    if held.state in {AssignmentState.EXPIRED, AssignmentState.REVOKED}:
+        _check_place(hit)
+        held.state = AssignmentState.OFFERED
+    held.link_version += 1
+    held.expires_at = timezone.now() + timedelta(hours=hit.project.session_hours)
+    # A submission may arrive meanwhile: it takes no lock on the HIT, and it wins.
+    changed = hit.assignments.filter(pk=held.pk).exclude(state=AssignmentState.SUBMITTED)
+    if not changed.update(
+        state=held.state, link_version=held.link_version, expires_at=held.expires_at
+    ):
+        raise TaskError(f"{held.worker_id} has submitted already")
+    return held
 
 
 def expire_overdue() -> int:

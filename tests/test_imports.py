@@ -52,7 +52,6 @@ def test_the_web_process_never_imports_torch():
         "from django.core.checks import run_checks; run_checks();"
         "sys.exit(' '.join(sorted({'torch', 'scipy'} & set(sys.modules))) or 0)"
     )
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], cwd=HOME, capture_output=True, text=True
-    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    result = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from django.utils import timezone
+
 from annotation.models import Annotator, Judgement, Session, Verdict
 from clime_project import pipeline
-from django.utils import timezone
 from models_ml import jobs, learning
 from models_ml.models import Arm, Job, Run
 from tasks.importing import import_project
@@ -78,7 +79,9 @@ def test_batches_hold_every_item_once(project):
     pipeline.prepare_project(project.pk, quiet)
     batches = [[item.keyword_id for item in hit.items.all()] for hit in project.hits.all()]
     assert [len(batch) for batch in batches] == [2, 1]
-    assert sum(batches, []) == [keyword.pk for keyword in project.ranking.keywords.all()]
+    assert [pk for batch in batches for pk in batch] == [
+        keyword.pk for keyword in project.ranking.keywords.all()
+    ]
 
 
 def test_uncertain_documents_follow_the_keywords(project):
@@ -101,10 +104,9 @@ def test_a_session_becomes_a_refined_embedding_and_a_report(session):
         assert run.mean == pytest.approx(sum(accuracies) / 2)
     base = learning.open_space(session.project.embedding)
     refined = learning.open_space(session.refined)
-    moved = set(refined.moved_ids.tolist())
-    judged = {c for constraint in pipeline.constraints_of(session) for c in constraint_ids(constraint)}
-    assert moved == judged
-    for constraint in pipeline.constraints_of(session):
+    constraints = pipeline.constraints_of(session)
+    assert set(refined.moved_ids) == {i for c in constraints for i in constraint_ids(c)}
+    for constraint in constraints:
         assert constraint.sign * (cosine(refined, constraint) - cosine(base, constraint)) > 0
 
 
@@ -156,9 +158,12 @@ def test_finished_seeds_are_not_trained_again(session, monkeypatch):
     Run.objects.update(finished_at=None)
     trained = []
     train = learning.train
-    monkeypatch.setattr(
-        learning, "train", lambda *a, seed, **k: (trained.append(seed), train(*a, seed=seed, **k))[1]
-    )
+
+    def noting(*arguments, seed, **options):
+        trained.append(seed)
+        return train(*arguments, seed=seed, **options)
+
+    monkeypatch.setattr(learning, "train", noting)
     pipeline.evaluate_run(run.pk, quiet)
     assert trained == [1]
 

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+
 from models_ml.models import Job, JobState
 from tasks.importing import import_project
 
 HOME = Path(__file__).resolve().parents[2]
 BROKERS = {
-    "files": "filesystem://",
+    "files": "filesystem://localhost",
     "redis": "redis://127.0.0.1:6379/8",
     "rabbitmq": "amqp://guest:guest@127.0.0.1:5672//",
 }
@@ -29,7 +30,7 @@ def broker(request):
     """Give the address of a broker that answers; a missing one is a failure in CI, else a skip."""
     url = BROKERS[request.param]
     place = urlsplit(url)
-    if place.hostname:
+    if place.port:
         try:
             socket.create_connection((place.hostname, place.port), timeout=2).close()
         except OSError as error:

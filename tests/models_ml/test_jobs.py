@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from celery import Celery
 from django.utils import timezone
+
 from models_ml import jobs
 from models_ml.models import Job, JobState
 

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 from django.core.files.storage import default_storage
+
 from models_ml import storage
 from models_ml.models import Artefact
 

@@ -1,11 +1,11 @@
 """Direct links: signed, revocable, one person's."""
 
 import pytest
+
 from tasks import services
 from tasks.models import Assignment, AssignmentState
 from tasks.platforms import UnknownAssignment
 from tasks.platforms.direct import DirectLink
-
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db

@@ -1,6 +1,7 @@
 """A dataset folder becomes a project, whole or not at all."""
 
 import pytest
+
 from models_ml.core.errors import InputError
 from models_ml.models import Corpus, Document, Embedding, Vocabulary, Word
 from tasks.importing import import_project

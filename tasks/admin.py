@@ -1,0 +1,508 @@
+"""Admin pages of projects, the work made from them, and who has it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject
+from django.forms import ModelChoiceField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
+from models_ml.models import Artefact, Embedding, Job, JobState
+from tasks import services
+from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project, ProjectState
+from tasks.platforms import platform_of
+
+SUBJECT_PAGES["prepare_project"] = "admin:tasks_project_change"
+
+# What preparation makes of these is kept: changing them afterwards would change nothing.
+FIXED_BY_PREPARATION = (
+    "embedding",
+    "train_corpus",
+    "test_corpus",
+    "pool_corpus",
+    "keyword_count",
+    "neighbour_count",
+    "document_count",
+    "batch_size",
+    "classifier",
+)
+
+
+class ProjectForm(forms.ModelForm[Project]):
+    class Meta:
+        wide = {"class": "vLargeTextField"}
+        widgets = {"name": forms.TextInput(wide), "question": forms.TextInput(wide)}
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the fields allow one by one, but not together."""
+        data = {**(super().clean() or {})}
+        instance = self.instance
+
+        def value(name: str) -> Any:
+            return data.get(name) if name in self.fields else getattr(instance, name)
+
+        if value("keyword_count") == 0 and value("document_count") == 0:
+            self.add_error(None, "Ask about at least one keyword or one document.")
+        if value("document_count") and value("pool_corpus") is None:
+            message = "Without a pool of target documents there are none to label: enter 0."
+            self.add_error("document_count" if "document_count" in self.fields else None, message)
+        self._check_languages(value)
+        if value("state") == ProjectState.OPEN and instance.ranking_id is None:
+            self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")
+        return data
+
+    def _check_languages(self, value: Callable[[str], Any]) -> None:
+        """Refuse documents whose words are not those of the vectors."""
+        if (embedding := value("embedding")) is None:
+            return
+        for name, vocabulary_id in (
+            ("train_corpus", embedding.source_id),
+            ("test_corpus", embedding.target_id),
+            ("pool_corpus", embedding.target_id),
+        ):
+            corpus = value(name)
+            if name in self.fields and corpus and corpus.vocabulary_id != vocabulary_id:
+                self.add_error(name, "These documents are not in the embedding's vocabulary.")
+
+
+class CategoryForm(forms.ModelForm[Category]):
+    class Meta:
+        widgets = {"description": forms.Textarea({"rows": 2, "cols": 60})}
+
+
+class CategoryInline(admin.TabularInline[Category, Project]):
+    model = Category
+    form = CategoryForm
+    extra = 0
+
+
+class LinksForm(forms.Form):
+    """How many people, or which."""
+
+    number = forms.IntegerField(
+        label="How many people",
+        required=False,
+        min_value=1,
+        max_value=1000,
+        help_text="They are called link-1, link-2, …",
+    )
+    names = forms.CharField(
+        label="Or their names",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5, "cols": 40}),
+        help_text="One a line. Somebody who has a link already keeps it.",
+    )
+
+    def clean_names(self) -> list[str]:
+        lines = (line.strip() for line in self.cleaned_data["names"].splitlines())
+        names = list(dict.fromkeys(line for line in lines if line))
+        for name in names:
+            if len(name) > 100 or not name.isprintable():
+                raise forms.ValidationError(f"{name[:100]!r} cannot be a name")
+        return names
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("number")) == bool(data.get("names")):
+            raise forms.ValidationError("Enter either a number or names.")
+        return data
+
+    def worker_ids(self, project: Project) -> list[str]:
+        """Return who is to get a link."""
+        names: list[str] = self.cleaned_data["names"]
+        return names or services.next_worker_ids(project, self.cleaned_data["number"])
+
+
+def _newest_preparation() -> QuerySet[Job, Any]:
+    jobs = Job.objects.filter(kind="prepare_project", subject_id=OuterRef("pk")).order_by("-id")
+    view = JSONObject(id="id", state="state", done="done", total="total", note="note")
+    return jobs.values_list(view)[:1]
+
+
+def _places_taken() -> QuerySet[Assignment, Any]:
+    first = Assignment.objects.filter(hit__project=OuterRef("pk"), hit__session_number=1)
+    taken = first.holding_a_place().filter(hit__batch=1).order_by().values("hit__project")
+    return taken.annotate(n=Count("pk")).values("n")
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin[Project]):
+    form = ProjectForm
+    inlines = (CategoryInline,)
+    list_display = (
+        "name",
+        "state_word",
+        "preparation",
+        "free_places",
+        "sessions_submitted",
+        "report",
+        "links",
+    )
+    list_filter = ("state", "method", "classifier")
+    list_select_related = ("embedding__source", "embedding__target")
+    search_fields = ("name", "slug")
+    actions = ("prepare", "make_links")
+    prepopulated_fields = {"slug": ("name",)}
+    raw_id_fields = ("annotator_file",)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "state")}),
+        (
+            "Where it stands",
+            {"fields": ("preparation", "free_places", "report", "links", "work")},
+        ),
+        (
+            "Data",
+            {
+                "description": "Which vectors and documents. Fixed once the project is prepared.",
+                "fields": (
+                    "embedding",
+                    "train_corpus",
+                    "test_corpus",
+                    "pool_corpus",
+                    "annotator_file",
+                ),
+            },
+        ),
+        (
+            "What annotators read",
+            {
+                "description": "Changes show on the next page that an annotator opens. "
+                "Whoever has agreed to the consent text is not asked again; "
+                "their session keeps the text they saw.",
+                "fields": ("question", "instructions", "consent"),
+            },
+        ),
+        (
+            "What annotators are asked",
+            {
+                "description": "Used when the project is prepared, and fixed from then on.",
+                "fields": ("keyword_count", "neighbour_count", "document_count", "batch_size"),
+            },
+        ),
+        (
+            "Places",
+            {
+                "description": "A higher overlap makes places free at once; "
+                "the hours apply to links made from now on.",
+                "fields": ("overlap", "session_hours"),
+            },
+        ),
+        (
+            "Learning",
+            {
+                "description": "The classifier is fixed once the project is prepared, because it "
+                "chose the keywords. The other settings are used for the next session that is "
+                "processed; to apply them to earlier ones, re-run those sessions.",
+                "fields": (
+                    "classifier",
+                    "seeds",
+                    "method",
+                    "regularization",
+                    "learning_rate",
+                    "iterations",
+                ),
+            },
+        ),
+    )
+    standing = ("preparation", "free_places", "report", "links", "work")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                _preparation=Subquery(_newest_preparation()),
+                _taken=Coalesce(Subquery(_places_taken()), Value(0), output_field=IntegerField()),
+                _submitted=Count("sessions", filter=Q(sessions__state="submitted")),
+            )
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
+        prepared = obj is not None and obj.ranking_id is not None
+        return (*self.standing, *(FIXED_BY_PREPARATION if prepared else ()))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Project | None = None) -> Any:
+        sections = super().get_fieldsets(request, obj)
+        return sections if obj else [s for s in sections if s[0] != "Where it stands"]
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        if db_field.name == "embedding":
+            bases = Embedding.objects.filter(parent=None).select_related("source", "target")
+            kwargs["queryset"] = bases
+        if db_field.name == "annotator_file":
+            kwargs["queryset"] = Artefact.objects.filter(suffix=".tsv")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    # --- What the list and the page of a project show ---
+
+    @admin.display(description="state", ordering="state")
+    def state_word(self, project: Project) -> str:
+        return project.state
+
+    @admin.display(description="preparation")
+    def preparation(self, project: Any) -> str:
+        job = project._preparation
+        if job is None:
+            return "prepared" if project.ranking_id else "not begun"
+        if job["state"] == JobState.DONE:
+            return "done"
+        share = f" {100 * job['done'] // job['total']} %" if job["total"] else ""
+        words = f"{job['state']}{share}" + (f": {job['note']}" if job["note"] else "")
+        return link("admin:models_ml_job_change", words, job["id"])
+
+    @admin.display(description="free places")
+    def free_places(self, project: Any) -> str:
+        if project.ranking_id is None:
+            return "–"
+        return f"{max(0, project.overlap - project._taken)} of {project.overlap}"
+
+    @admin.display(description="sessions submitted", ordering="_submitted")
+    def sessions_submitted(self, project: Any) -> str:
+        query = f"?project__id__exact={project.pk}"
+        return link("admin:annotation_session_changelist", project._submitted, query=query)
+
+    @admin.display(description="report")
+    def report(self, project: Project) -> str:
+        return link("reports:project", "report", project.slug)
+
+    @admin.display(description="links")
+    def links(self, project: Project) -> str:
+        return link("admin:tasks_project_links", "links", project.pk)
+
+    @admin.display(description="made from it")
+    def work(self, project: Project) -> str:
+        lists = (
+            ("HITs", "admin:tasks_hit_changelist", "project__id__exact"),
+            ("assignments", "admin:tasks_assignment_changelist", "hit__project__id__exact"),
+            ("sessions", "admin:annotation_session_changelist", "project__id__exact"),
+        )
+        hits, assignments, sessions = (
+            link(page, name, query=f"?{key}={project.pk}") for name, page, key in lists
+        )
+        return format_html("{} · {} · {}", hits, assignments, sessions)
+
+    # --- What can be done with a project ---
+
+    @admin.action(description="Prepare: find keywords, make HITs", permissions=["change"])
+    def prepare(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        able = [project for project in queryset if self._can_be_prepared(request, project)]
+        chosen = Project.objects.filter(pk__in=[project.pk for project in able])
+        enqueue_for_each(request, self, "prepare_project", chosen)
+
+    def _can_be_prepared(self, request: HttpRequest, project: Project) -> bool:
+        if project.categories.count() >= 2:
+            return True
+        text = f"{project}: a classifier needs at least two categories; add them first."
+        self.message_user(request, text, messages.ERROR)
+        return False
+
+    @admin.action(description="Make links for annotators …", permissions=["change"])
+    def make_links(
+        self, request: HttpRequest, queryset: QuerySet[Project]
+    ) -> HttpResponseRedirect | None:
+        if queryset.count() != 1:
+            text = "Choose one project: links are made for one at a time."
+            self.message_user(request, text, messages.ERROR)
+            return None
+        return HttpResponseRedirect(reverse("admin:tasks_project_links", args=[queryset.get().pk]))
+
+    def get_urls(self) -> list[URLPattern]:
+        def page(view: Any) -> Any:
+            return self.admin_site.admin_view(view)
+
+        return [
+            path("<int:project_id>/links/", page(self.links_page), name="tasks_project_links"),
+            path("<int:project_id>/links.csv", page(self.links_csv), name="tasks_project_csv"),
+            *super().get_urls(),
+        ]
+
+    def _own(self, request: HttpRequest, project_id: int) -> Project:
+        """Return a project that this person may change; links are as good as keys."""
+        project = get_object_or_404(Project, pk=project_id)
+        if not self.has_change_permission(request, project):
+            raise PermissionDenied
+        return project
+
+    def links_page(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        """Make links, and show the addresses of those that work."""
+        project = self._own(request, project_id)
+        form = LinksForm(request.POST or None)
+        if (
+            request.method == "POST"
+            and form.is_valid()
+            and self._give_links(request, project, form)
+        ):
+            return redirect("admin:tasks_project_links", project.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Annotators’ links of {project}",
+            "opts": self.opts,
+            "project": project,
+            "form": form,
+            "free_places": services.free_places(project),
+            "links": _working_links(project),
+        }
+        return render(request, "admin/tasks/project/links.html", context)
+
+    def _give_links(self, request: HttpRequest, project: Project, form: LinksForm) -> bool:
+        worker_ids = form.worker_ids(project)
+        known = Assignment.objects.filter(hit__project=project, worker_id__in=worker_ids)
+        had_one = known.filter(hit__session_number=1, hit__batch=1).count()
+        try:
+            services.make_links(project, worker_ids)
+        except services.TaskError as error:
+            form.add_error(None, f"No link was made: {error}.")
+            return False
+        made = count(len(worker_ids) - had_one, "link")
+        kept = f" {had_one} of these people had one already." if had_one else ""
+        self.message_user(request, f"{made} made.{kept}", messages.SUCCESS)
+        return True
+
+    def links_csv(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        """Return the working links as a table to download."""
+        project = self._own(request, project_id)
+        disposition = f'attachment; filename="links-{project.slug}.csv"'
+        response = HttpResponse(
+            content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
+        )
+        rows = csv.writer(response)
+        rows.writerow(["annotator", "state", "expires", "address"])
+        for assignment, address in _working_links(project):
+            expires = assignment.expires_at.isoformat(timespec="minutes")
+            rows.writerow([assignment.worker_id, assignment.state, expires, address])
+        return response
+
+
+def _working_links(project: Project) -> list[tuple[Assignment, str]]:
+    """Return the open assignments that a person begins with, and their addresses."""
+    first = Assignment.objects.filter(hit__project=project, hit__session_number=1, hit__batch=1)
+    assignments = first.select_related("hit").order_by("id")
+    return [(a, platform_of(a.hit.platform).task_url(a)) for a in assignments if a.is_open]
+
+
+class HITItemInline(admin.TabularInline[HITItem, HIT]):
+    model = HITItem
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("position", "keyword", "document")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HITItem]:
+        return super().get_queryset(request).select_related("hit", "keyword__word", "document")
+
+    def has_add_permission(self, request: HttpRequest, obj: HIT | None = None) -> bool:
+        return False
+
+
+@admin.register(HIT)
+class HITAdmin(ReadOnlyAdmin[HIT]):
+    list_display = ("__str__", "platform", "items_count", "taken", "submitted", "assignments_link")
+    list_filter = ("project", "platform", "session_number")
+    list_select_related = ("project",)
+    search_fields = ("project__name", "project__slug")
+    inlines = (HITItemInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HIT]:
+        held = Q(assignments__in=Assignment.objects.holding_a_place())
+        submitted = Q(assignments__state=AssignmentState.SUBMITTED)
+        items = HITItem.objects.filter(hit=OuterRef("pk")).order_by().values("hit")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                _items=Subquery(items.annotate(n=Count("pk")).values("n")),
+                _taken=Count("assignments", filter=held),
+                _submitted=Count("assignments", filter=submitted),
+            )
+        )
+
+    @admin.display(description="items")
+    def items_count(self, hit: Any) -> int:
+        return cast(int, hit._items or 0)
+
+    @admin.display(description="places taken", ordering="_taken")
+    def taken(self, hit: Any) -> str:
+        return f"{hit._taken} of {hit.project.overlap}"
+
+    @admin.display(description="submitted", ordering="_submitted")
+    def submitted(self, hit: Any) -> int:
+        return cast(int, hit._submitted)
+
+    @admin.display(description="assignments")
+    def assignments_link(self, hit: HIT) -> str:
+        query = f"?hit__id__exact={hit.pk}"
+        return link("admin:tasks_assignment_changelist", "assignments", query=query)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
+    list_display = (
+        "worker_id",
+        "hit_link",
+        "state_word",
+        "expires_at",
+        "submitted_at",
+        "page",
+        "work",
+    )
+    list_filter = ("state", "hit__project", "hit__platform", "expires_at")
+    list_select_related = ("hit__project",)
+    search_fields = ("worker_id", "hit__project__name", "completion_code")
+    actions = ("revoke", "reissue")
+    readonly_fields = ("page", "work")
+
+    @admin.display(description="state", ordering="state")
+    def state_word(self, assignment: Assignment) -> str:
+        return assignment.state
+
+    @admin.display(description="HIT", ordering="hit")
+    def hit_link(self, assignment: Assignment) -> str:
+        return link("admin:tasks_hit_change", assignment.hit, assignment.hit_id)
+
+    @admin.display(description="task page")
+    def page(self, assignment: Assignment) -> str:
+        if not assignment.is_open:
+            return "–"
+        address = platform_of(assignment.hit.platform).task_url(assignment)
+        return format_html('<a href="{}">open</a>', address)
+
+    @admin.display(description="session")
+    def work(self, assignment: Assignment) -> str:
+        wanted = {"project__id__exact": assignment.hit.project_id, "q": assignment.worker_id}
+        query = f"?{urlencode(wanted)}"
+        return link("admin:annotation_session_changelist", "session", query=query)
+
+    @admin.action(description="Revoke: end the link, free the place", permissions=["operate"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> None:
+        revoked = sum(services.revoke(assignment) for assignment in queryset)
+        if revoked:
+            self.message_user(request, f"{count(revoked, 'link')} revoked.", messages.SUCCESS)
+        if skipped := queryset.count() - revoked:
+            text = f"{count(skipped, 'assignment')} had ended already."
+            self.message_user(request, text, messages.WARNING)
+
+    @admin.action(description="Re-issue: a new link, the old one ends", permissions=["operate"])
+    def reissue(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> None:
+        for assignment in queryset.select_related("hit"):
+            try:
+                renewed = services.reissue(assignment)
+            except services.TaskError as error:
+                text = f"No new link for {assignment.worker_id}: {error}."
+                self.message_user(request, text, messages.ERROR)
+                continue
+            address = platform_of(renewed.hit.platform).task_url(renewed)
+            text = f"New link for {renewed.worker_id}: {address}"
+            self.message_user(request, text, messages.SUCCESS)
