@@ -72,7 +72,7 @@ def store_vocabulary(language: Language, vectors: Vectors, *, report: ReportProg
         key=key,
     )
     rows = (
-        Word(vocabulary=vocabulary, row=row, text=word, search_key=fold(word))
+        Word(vocabulary=vocabulary, row=row, text=word, search_key=fold(word)[:255])
         for row, word in enumerate(vectors.words)
     )
     done = 0

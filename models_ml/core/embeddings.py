@@ -1,11 +1,11 @@
-"""Bilingual word vectors: reading, checking, centring, and refined copies kept as deltas.
+"""Bilingual word vectors: centring, and refined copies kept as deltas.
 
 This module needs numpy alone, so that the import of a project does not load torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -17,6 +17,7 @@ FloatMatrix = NDArray[np.float32]
 WordIds = NDArray[np.int64]
 
 OUT_OF_VOCABULARY = -1
+_ROWS_PER_BLOCK = 8192
 
 
 class Side(StrEnum):
@@ -76,7 +77,7 @@ class Embedding:
     def __post_init__(self) -> None:
         if self.source.dim != self.target.dim:
             raise ValueError(
-                f"source vectors have {self.source.dim} dimensions, target vectors {self.target.dim}"
+                f"source vectors have {self.source.dim} dimensions, target's {self.target.dim}"
             )
 
     @property
@@ -137,6 +138,21 @@ class Embedding:
         refined[self.moved_ids[here] - offset] = self.moved_rows[here]
         return refined
 
+    def blocks(self, side: Side, size: int) -> Iterator[tuple[int, FloatMatrix]]:
+        """Yield the (refined) vectors of one language, `size` at a time, each block with the id
+        of its first word; nothing is copied but the blocks in which words have moved.
+        """
+        base, offset = self.vectors(side).matrix, self.offset(side)
+        for start in range(0, len(base), size):
+            block = base[start : start + size]
+            first, last = np.searchsorted(
+                self.moved_ids, [offset + start, offset + start + len(block)]
+            )
+            if first < last:
+                block = np.array(block)
+                block[self.moved_ids[first:last] - offset - start] = self.moved_rows[first:last]
+            yield offset + start, block
+
     def moved(self, ids: Iterable[int] | WordIds, rows: FloatMatrix) -> Embedding:
         """Return an embedding in which the words `ids` have the vectors `rows`.
 
@@ -154,3 +170,23 @@ class Embedding:
         all_rows = np.concatenate([kept_rows, rows]).astype(np.float32, copy=False)
         order = np.argsort(all_ids, kind="stable")
         return Embedding(self.source, self.target, all_ids[order], all_rows[order])
+
+
+def centred_unit(matrix: FloatMatrix) -> FloatMatrix:
+    """Return the vectors minus their mean, each brought to unit length; (words, dim) float32.
+
+    A vector that equals the mean, as far as float32 can tell, has no direction: it stays zero.
+    The mean is summed in float64, a block of rows at a time, so that memory stays small.
+    """
+    size = _ROWS_PER_BLOCK
+    starts = range(0, len(matrix), size)
+    sums = [matrix[i : i + size].sum(axis=0, dtype=np.float64) for i in starts]
+    mean = np.sum(sums, axis=0) / len(matrix)
+    no_length = np.finfo(np.float32).eps * np.linalg.norm(mean)
+    centred = np.empty(matrix.shape, dtype=np.float32)
+    for i in starts:
+        rows = matrix[i : i + size] - mean  # (block, dim) float64
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        rows[lengths[:, 0] <= no_length] = 0
+        centred[i : i + size] = rows / np.where(lengths <= no_length, 1, lengths)
+    return centred

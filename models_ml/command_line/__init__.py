@@ -1,0 +1,1 @@
+"""The subcommands of `python -m models_ml`; no Django here, and torch only where it is needed."""

@@ -1,0 +1,127 @@
+"""How accurate retrained classifiers are with a set of vectors: mean and spread over seeds."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+from scipy.special import stdtrit
+
+from models_ml.core.batches import CompactCorpus, compact
+from models_ml.core.classifiers import Classifier, ClassifierConfig
+from models_ml.core.corpus import EncodedCorpus
+from models_ml.core.embeddings import Embedding
+from models_ml.core.training import (
+    KIM_CNN,
+    PAPER_TRAINING,
+    Progress,
+    TrainingConfig,
+    checked_labels,
+    fit,
+    predict_compact,
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracies, as fractions, of classifiers that differ by their seed only.
+
+    std: sample standard deviation over seeds; 0 for a single seed.
+    interval: 95 % Student t interval of the mean over seeds, None for a single seed. It tells
+    nothing of the sampling error of the test documents, the same ones for every seed.
+    """
+
+    accuracies: tuple[float, ...]
+    mean: float
+    std: float
+    interval: tuple[float, float] | None
+
+    @classmethod
+    def summary(cls, accuracies: Sequence[float]) -> Self:
+        """Return the accuracies and their mean, std and interval; ValueError if there is none."""
+        if not accuracies:
+            raise ValueError("there is no accuracy to summarise")
+        mean = float(np.mean(accuracies))
+        if len(accuracies) == 1:
+            return cls(tuple(accuracies), mean, 0.0, None)
+        std = float(np.std(accuracies, ddof=1))
+        margin = float(stdtrit(len(accuracies) - 1, 0.975)) * std / math.sqrt(len(accuracies))
+        return cls(tuple(accuracies), mean, std, (mean - margin, mean + margin))
+
+
+def accuracy(classifier: Classifier, corpus: EncodedCorpus, *, embedding: Embedding) -> float:
+    """Return the share of documents whose likeliest class is their label."""
+    return _accuracy(classifier, compact(corpus, embedding))
+
+
+def _accuracy(classifier: Classifier, corpus: CompactCorpus) -> float:
+    labels = checked_labels(corpus.labels, classifier.classes).numpy()
+    return float(np.mean(predict_compact(classifier, corpus).argmax(axis=1) == labels))
+
+
+def evaluate(
+    embedding: Embedding,
+    train: EncodedCorpus,
+    test: EncodedCorpus,
+    *,
+    classes: int,
+    seeds: Sequence[int],
+    classifier: ClassifierConfig = KIM_CNN,
+    config: TrainingConfig = PAPER_TRAINING,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Return the test accuracy of a classifier trained with each seed, after its last epoch.
+
+    processes: how many to spread the seeds over; the result does not depend on it.
+    `progress` is told (seeds done, seeds). Raises ValueError for an empty corpus or a label
+    outside the classes.
+    """
+    checked_labels(test.labels, classes)  # before the training, not after it
+    of_seed = partial(
+        accuracy_of_seed,
+        train=compact(train, embedding),
+        test=compact(test, embedding),
+        classes=classes,
+        classifier=classifier,
+        config=config,
+    )
+    accuracies = []
+    for result in _map(of_seed, seeds, processes):
+        accuracies.append(result)
+        if progress:
+            progress(len(accuracies), len(seeds))
+    return Evaluation.summary(accuracies)
+
+
+def accuracy_of_seed(
+    seed: int,
+    *,
+    train: CompactCorpus,
+    test: CompactCorpus,
+    classes: int,
+    classifier: ClassifierConfig,
+    config: TrainingConfig,
+) -> float:
+    """Return the test accuracy of the classifier trained with this seed."""
+    model = fit(train, classes=classes, classifier=classifier, config=config, seed=seed)
+    return _accuracy(model, test)
+
+
+def _map(function: Callable[[int], float], seeds: Sequence[int], processes: int) -> Iterator[float]:
+    """Yield the function's result for each seed, in their order."""
+    if processes == 1:
+        yield from map(function, seeds)
+        return
+    # Spawned, since a fork copies the state of torch's threads but not the threads.
+    spawn = multiprocessing.get_context("spawn")
+    threads = torch.get_num_threads()  # sums are split among threads, so results depend on them
+    with ProcessPoolExecutor(processes, spawn, torch.set_num_threads, (threads,)) as pool:
+        yield from pool.map(function, seeds)

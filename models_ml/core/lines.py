@@ -1,0 +1,71 @@
+"""Lines of text files, plain or gzip, one at a time; what cannot be read is an InputError."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from models_ml.core.errors import InputError
+
+Progress = Callable[[int, int], object]
+"""Called now and then with the bytes read so far and the bytes of the whole file."""
+
+_LINES_BETWEEN_REPORTS = 1000
+_LONGEST_WORD = 255
+_NOT_IN_A_WORD = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def read_lines(path: Path, *, progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yield each line's number, from 1, and its bytes without the line's end.
+
+    A name that ends in ".gz" is decompressed on the way; progress then counts compressed bytes.
+    """
+    number = 0
+    with _open(path) as raw:
+        total = path.stat().st_size
+        lines = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        try:
+            for number, line in enumerate(lines, start=1):
+                yield number, line.rstrip(b"\r\n")
+                if progress and number % _LINES_BETWEEN_REPORTS == 0:
+                    progress(raw.tell(), total)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InputError(
+                "the gzip data are damaged or cut off after this line", path, number, str(error)
+            ) from error
+        if progress:
+            progress(total, total)
+
+
+def decode(line: bytes, path: Path, number: int) -> str:
+    """Return a line as text in Unicode's normal form C, in which all words are compared."""
+    try:
+        return unicodedata.normalize("NFC", line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError("not valid UTF-8", path, number, line[error.start :][:20]) from error
+
+
+def are_words(texts: Sequence[str]) -> bool:
+    """Return whether each text can be a token or a word of a vocabulary.
+
+    Such a text is not empty, not absurdly long, and has no white space, control character or
+    lone surrogate, which files of words and databases do not bring back as they were.
+    """
+    lengths = [len(text) for text in texts]
+    return (
+        min(lengths, default=1) > 0
+        and max(lengths, default=1) <= _LONGEST_WORD
+        and not _NOT_IN_A_WORD.search("".join(texts))
+    )
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot be opened ({error.strerror})", path) from error

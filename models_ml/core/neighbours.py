@@ -1,0 +1,86 @@
+"""The nearest words of a word, by exact cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models_ml.core.embeddings import Embedding, Side, WordIds
+
+Real = TypeVar("Real", np.float32, np.float64)
+
+_SCORES_PER_BLOCK = 2**22  # 16 MB
+_ROWS_PER_BLOCK = 8192
+_ROUNDING = 1e-5  # more than a cosine in float32 can be wrong by
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word and its cosine, -1 to 1, with the word that was asked about."""
+
+    word_id: int
+    cosine: float
+
+
+def nearest(
+    embedding: Embedding, word_ids: Sequence[int] | WordIds, *, k: int, side: Side
+) -> list[list[Neighbour]]:
+    """Return for each word the k words of one language with the highest cosine, highest first.
+
+    Never the word itself and never a word whose vector is zero, for which there is no cosine;
+    so fewer than k where a language is small, and none for a zero vector. Equal cosines are in
+    the order of word ids. The search runs in float32 over blocks of the vocabulary, and all
+    that come close are compared again in float64: the block's size changes nothing.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, but is {k}")
+    queries = np.asarray(word_ids, dtype=np.int64)
+    candidates: list[list[WordIds]] = [[] for _ in queries]
+    for ids, is_close in _close_words(embedding, queries, k=k, side=side):
+        for query, row in enumerate(is_close):
+            candidates[query].append(ids[row])
+    return [
+        _best(embedding, int(query), np.concatenate(found), k)
+        for query, found in zip(queries, candidates, strict=True)
+    ]
+
+
+def _close_words(
+    embedding: Embedding, queries: WordIds, *, k: int, side: Side
+) -> Iterator[tuple[WordIds, NDArray[np.bool_]]]:
+    """Yield blocks of word ids, (block,), and which may be among the k best, (queries, block)."""
+    unit_queries = _unit(embedding.gather(queries))
+    kth_best = np.full((len(queries), 1), -np.inf, dtype=np.float32)
+    size = min(_ROWS_PER_BLOCK, max(1, _SCORES_PER_BLOCK // max(1, len(queries))))
+    for first, rows in embedding.blocks(side, size):
+        ids = first + np.arange(len(rows))
+        cosines = unit_queries @ _unit(rows).T  # (queries, block)
+        cosines[:, ~rows.any(axis=1)] = -np.inf
+        cosines[queries[:, None] == ids] = -np.inf
+        if len(rows) >= k:
+            kth_here = np.partition(cosines, -k, axis=1)[:, -k, None]
+            kth_best = np.maximum(kth_best, kth_here)
+        yield ids, (cosines >= kth_best - _ROUNDING) & np.isfinite(cosines)
+
+
+def _best(embedding: Embedding, query: int, candidates: WordIds, k: int) -> list[Neighbour]:
+    """Return the k candidates with the highest cosine, compared in float64."""
+    vector = _unit(embedding.gather(np.array([query])).astype(np.float64))[0]
+    if not vector.any():
+        return []
+    # A sum along each row, not a matrix product: equal vectors get equal cosines to the bit.
+    cosines = (_unit(embedding.gather(candidates).astype(np.float64)) * vector).sum(axis=1)
+    order = np.lexsort((candidates, -cosines))[:k]
+    return [Neighbour(int(candidates[i]), float(cosines[i])) for i in order]
+
+
+def _unit(rows: NDArray[Real]) -> NDArray[Real]:
+    """Return the rows at unit length; zero rows stay zero."""
+    lengths: NDArray[Real] = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    unit: NDArray[Real] = rows / lengths
+    return unit

@@ -1,0 +1,79 @@
+"""How much a classifier's loss depends on each word: the ranking that finds keywords."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name torch's own pages use
+
+from models_ml.core.batches import CompactCorpus, compact
+from models_ml.core.classifiers import Classifier
+from models_ml.core.corpus import EncodedCorpus
+from models_ml.core.embeddings import Embedding, WordIds
+from models_ml.core.training import check_dimensions, checked_labels
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A word and how much the classifier depends on it."""
+
+    word_id: int
+    salience: float
+
+
+def token_gradients(
+    classifier: Classifier, embedded: Tensor, lengths: Tensor, labels: Tensor
+) -> Tensor:
+    """Return the gradient of each document's own loss at its tokens, (batch, length, dim).
+
+    Documents do not meet inside a classifier, so the gradient of the summed loss is each one's.
+    """
+    embedded = embedded.detach().requires_grad_()
+    loss = F.cross_entropy(classifier(embedded, lengths), labels, reduction="sum")
+    return torch.autograd.grad(loss, embedded)[0]
+
+
+def inverse_document_frequency(corpus: CompactCorpus) -> NDArray[np.float64]:
+    """Return log(documents / documents that hold the word) of each word, (types,)."""
+    keys = np.arange(len(corpus))[:, None] * len(corpus.matrix) + corpus.tokens
+    rows = np.unique(keys) % len(corpus.matrix)  # once per document and word
+    documents_with = np.bincount(rows, minlength=len(corpus.matrix))[1:]
+    return np.log(len(corpus) / documents_with)
+
+
+def salience(
+    classifier: Classifier, corpus: EncodedCorpus, *, embedding: Embedding, batch_size: int = 100
+) -> tuple[WordIds, NDArray[np.float64]]:
+    """Return the ids of the corpus's words, (types,) ascending, and their salience, (types,).
+
+    A word's salience is its IDF times the sum, over all its occurrences, of the norm of the
+    gradient of that document's loss. Unknown tokens are nobody's occurrence, padding has none.
+    Raises ValueError for an empty corpus, an unlabelled document, or a classifier for vectors of
+    another size.
+    Source: Yuan et al. 2020, Eq. 1-2.
+    """
+    words = compact(corpus, embedding)
+    check_dimensions(classifier, words)
+    labels = checked_labels(words.labels, classifier.classes)
+    sums = np.zeros(len(words.matrix))
+    for batch in words.batches(batch_size):
+        tokens, lengths = words.tokens_of(batch)
+        embedded = torch.from_numpy(words.matrix)[tokens]
+        norms = token_gradients(classifier, embedded, lengths, labels[batch]).norm(dim=2)
+        sums += np.bincount(
+            tokens.numpy().ravel(), weights=norms.numpy().ravel(), minlength=sums.size
+        )
+    return words.word_ids, sums[1:] * inverse_document_frequency(words)
+
+
+def rank_keywords(
+    classifier: Classifier, corpus: EncodedCorpus, *, embedding: Embedding
+) -> list[Keyword]:
+    """Return the words of the corpus, the most salient first, equal ones by word id."""
+    word_ids, scores = salience(classifier, corpus, embedding=embedding)
+    order = np.lexsort((word_ids, -scores))
+    return [Keyword(int(word_ids[i]), float(scores[i])) for i in order]
