@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from models_ml.models import Document, Embedding, Keyword, Report, Word
-from tasks.models import Platform, Project
+from tasks.models import Assignment, Platform, Project
 
 
 class Annotator(models.Model):
@@ -30,6 +30,17 @@ class SessionState(models.TextChoices):
     SUBMITTED = "submitted", "submitted"
 
 
+class SessionQuerySet(models.QuerySet["Session"]):
+    def of(self, assignment: Assignment) -> SessionQuerySet:
+        """The session that an assignment belongs to; there is none before its annotator agreed."""
+        return self.filter(
+            project_id=assignment.hit.project_id,
+            number=assignment.hit.session_number,
+            annotator__platform=assignment.hit.platform,
+            annotator__worker_id=assignment.worker_id,
+        )
+
+
 class Session(models.Model):
     """An annotator's n-th pass over a project."""
 
@@ -51,6 +62,8 @@ class Session(models.Model):
     report = models.OneToOneField(
         Report, models.PROTECT, null=True, blank=True, related_name="session", editable=False
     )
+
+    objects = SessionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from annotation.models import (
@@ -34,7 +34,7 @@ class SessionEnded(NotAnswerable):
 
 
 def open_session(assignment: Assignment) -> Session:
-    """Return the session that an assignment belongs to, begun at the first visit."""
+    """Return the session that an assignment belongs to, begun now if need be."""
     annotator, _ = Annotator.objects.get_or_create(
         platform=assignment.hit.platform, worker_id=assignment.worker_id
     )
@@ -74,6 +74,8 @@ def _lock_open(session: Session, assignment: Assignment) -> None:
     current = Assignment.objects.get(pk=assignment.pk)
     if held.state != SessionState.OPEN or not current.is_open:
         raise SessionEnded("This task has ended, so the answer was not saved.")
+    # Consent is given once a session: a later batch is opened by its first answer.
+    tasks_services.activate(current)
 
 
 @transaction.atomic
@@ -150,7 +152,9 @@ def submit_assignment(session: Session, assignment: Assignment) -> bool:
         if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
             return False
         raise SessionEnded("This task has ended and can no longer be submitted.")
-    if tasks_services.next_assignment(assignment) is None:
+    following = tasks_services.next_assignment(assignment)
+    # A following assignment that was revoked or ran out would keep the session open for ever.
+    if following is None or not following.is_open:
         submit_session(session)
     return True
 
@@ -167,10 +171,13 @@ def submit_session(session: Session) -> bool:
     return bool(changed)
 
 
-def first_unanswered(session: Session, assignment: Assignment) -> HITItem | None:
-    """Return the first item that the annotator has not dealt with, or None when all are."""
+def where_to_resume(session: Session, assignment: Assignment) -> HITItem | None:
+    """Return the item after the last one that has an answer; None when that was the last of all.
+
+    Items left open on purpose are not asked again: the finish page lists them.
+    """
+    items = assignment.hit.items
     keywords = session.judgements.current().values("keyword")
     documents = session.document_labels.current().values("document")
-    return (
-        assignment.hit.items.exclude(keyword__in=keywords).exclude(document__in=documents).first()
-    )
+    answered = items.filter(Q(keyword__in=keywords) | Q(document__in=documents)).last()
+    return items.filter(position__gt=answered.position if answered else 0).first()

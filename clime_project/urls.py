@@ -13,5 +13,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("annotation.urls")),
     path("reports/", include("annotation.report_urls")),
+    path("api/", include("annotation.report_api_urls")),
     path("admin/", admin.site.urls),
 ]

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject
 from django.forms import ModelChoiceField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils.html import format_html
 
 from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
 from models_ml.models import Artefact, Embedding, Job, JobState
 from tasks import services
-from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project, ProjectState
+from tasks.admin_links import LinkPages
+from tasks.forms import CategoryForm, ProjectForm
+from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
 from tasks.platforms import platform_of
 
 SUBJECT_PAGES["prepare_project"] = "admin:tasks_project_change"
@@ -40,89 +36,10 @@ FIXED_BY_PREPARATION = (
 )
 
 
-class ProjectForm(forms.ModelForm[Project]):
-    class Meta:
-        wide = {"class": "vLargeTextField"}
-        widgets = {"name": forms.TextInput(wide), "question": forms.TextInput(wide)}
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse what the fields allow one by one, but not together."""
-        data = {**(super().clean() or {})}
-        instance = self.instance
-
-        def value(name: str) -> Any:
-            return data.get(name) if name in self.fields else getattr(instance, name)
-
-        if value("keyword_count") == 0 and value("document_count") == 0:
-            self.add_error(None, "Ask about at least one keyword or one document.")
-        if value("document_count") and value("pool_corpus") is None:
-            message = "Without a pool of target documents there are none to label: enter 0."
-            self.add_error("document_count" if "document_count" in self.fields else None, message)
-        self._check_languages(value)
-        if value("state") == ProjectState.OPEN and instance.ranking_id is None:
-            self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")
-        return data
-
-    def _check_languages(self, value: Callable[[str], Any]) -> None:
-        """Refuse documents whose words are not those of the vectors."""
-        if (embedding := value("embedding")) is None:
-            return
-        for name, vocabulary_id in (
-            ("train_corpus", embedding.source_id),
-            ("test_corpus", embedding.target_id),
-            ("pool_corpus", embedding.target_id),
-        ):
-            corpus = value(name)
-            if name in self.fields and corpus and corpus.vocabulary_id != vocabulary_id:
-                self.add_error(name, "These documents are not in the embedding's vocabulary.")
-
-
-class CategoryForm(forms.ModelForm[Category]):
-    class Meta:
-        widgets = {"description": forms.Textarea({"rows": 2, "cols": 60})}
-
-
 class CategoryInline(admin.TabularInline[Category, Project]):
     model = Category
     form = CategoryForm
     extra = 0
-
-
-class LinksForm(forms.Form):
-    """How many people, or which."""
-
-    number = forms.IntegerField(
-        label="How many people",
-        required=False,
-        min_value=1,
-        max_value=1000,
-        help_text="They are called link-1, link-2, …",
-    )
-    names = forms.CharField(
-        label="Or their names",
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 5, "cols": 40}),
-        help_text="One a line. Somebody who has a link already keeps it.",
-    )
-
-    def clean_names(self) -> list[str]:
-        lines = (line.strip() for line in self.cleaned_data["names"].splitlines())
-        names = list(dict.fromkeys(line for line in lines if line))
-        for name in names:
-            if len(name) > 100 or not name.isprintable():
-                raise forms.ValidationError(f"{name[:100]!r} cannot be a name")
-        return names
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if not self.errors and bool(data.get("number")) == bool(data.get("names")):
-            raise forms.ValidationError("Enter either a number or names.")
-        return data
-
-    def worker_ids(self, project: Project) -> list[str]:
-        """Return who is to get a link."""
-        names: list[str] = self.cleaned_data["names"]
-        return names or services.next_worker_ids(project, self.cleaned_data["number"])
 
 
 def _newest_preparation() -> QuerySet[Job, Any]:
@@ -138,7 +55,7 @@ def _places_taken() -> QuerySet[Assignment, Any]:
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
+class ProjectAdmin(LinkPages):
     form = ProjectForm
     inlines = (CategoryInline,)
     list_display = (
@@ -309,89 +226,6 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
         text = f"{project}: a classifier needs at least two categories; add them first."
         self.message_user(request, text, messages.ERROR)
         return False
-
-    @admin.action(description="Make links for annotators …", permissions=["change"])
-    def make_links(
-        self, request: HttpRequest, queryset: QuerySet[Project]
-    ) -> HttpResponseRedirect | None:
-        if queryset.count() != 1:
-            text = "Choose one project: links are made for one at a time."
-            self.message_user(request, text, messages.ERROR)
-            return None
-        return HttpResponseRedirect(reverse("admin:tasks_project_links", args=[queryset.get().pk]))
-
-    def get_urls(self) -> list[URLPattern]:
-        def page(view: Any) -> Any:
-            return self.admin_site.admin_view(view)
-
-        return [
-            path("<int:project_id>/links/", page(self.links_page), name="tasks_project_links"),
-            path("<int:project_id>/links.csv", page(self.links_csv), name="tasks_project_csv"),
-            *super().get_urls(),
-        ]
-
-    def _own(self, request: HttpRequest, project_id: int) -> Project:
-        """Return a project that this person may change; links are as good as keys."""
-        project = get_object_or_404(Project, pk=project_id)
-        if not self.has_change_permission(request, project):
-            raise PermissionDenied
-        return project
-
-    def links_page(self, request: HttpRequest, project_id: int) -> HttpResponse:
-        """Make links, and show the addresses of those that work."""
-        project = self._own(request, project_id)
-        form = LinksForm(request.POST or None)
-        if (
-            request.method == "POST"
-            and form.is_valid()
-            and self._give_links(request, project, form)
-        ):
-            return redirect("admin:tasks_project_links", project.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Annotators’ links of {project}",
-            "opts": self.opts,
-            "project": project,
-            "form": form,
-            "free_places": services.free_places(project),
-            "links": _working_links(project),
-        }
-        return render(request, "admin/tasks/project/links.html", context)
-
-    def _give_links(self, request: HttpRequest, project: Project, form: LinksForm) -> bool:
-        worker_ids = form.worker_ids(project)
-        known = Assignment.objects.filter(hit__project=project, worker_id__in=worker_ids)
-        had_one = known.filter(hit__session_number=1, hit__batch=1).count()
-        try:
-            services.make_links(project, worker_ids)
-        except services.TaskError as error:
-            form.add_error(None, f"No link was made: {error}.")
-            return False
-        made = count(len(worker_ids) - had_one, "link")
-        kept = f" {had_one} of these people had one already." if had_one else ""
-        self.message_user(request, f"{made} made.{kept}", messages.SUCCESS)
-        return True
-
-    def links_csv(self, request: HttpRequest, project_id: int) -> HttpResponse:
-        """Return the working links as a table to download."""
-        project = self._own(request, project_id)
-        disposition = f'attachment; filename="links-{project.slug}.csv"'
-        response = HttpResponse(
-            content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
-        )
-        rows = csv.writer(response)
-        rows.writerow(["annotator", "state", "expires", "address"])
-        for assignment, address in _working_links(project):
-            expires = assignment.expires_at.isoformat(timespec="minutes")
-            rows.writerow([assignment.worker_id, assignment.state, expires, address])
-        return response
-
-
-def _working_links(project: Project) -> list[tuple[Assignment, str]]:
-    """Return the open assignments that a person begins with, and their addresses."""
-    first = Assignment.objects.filter(hit__project=project, hit__session_number=1, hit__batch=1)
-    assignments = first.select_related("hit").order_by("id")
-    return [(a, platform_of(a.hit.platform).task_url(a)) for a in assignments if a.is_open]
 
 
 class HITItemInline(admin.TabularInline[HITItem, HIT]):

@@ -1,8 +1,8 @@
 """Bilingual vectors of a small dataset folder, made from its own texts and a dictionary.
 
 Each language's words get vectors from the words they stand near; then some dictionary pairs tell
-how to rotate the target language onto the source. A pair that is not used stays for the annotator
-to find. Meant for a few thousand sentences; for large corpora there are better tools.
+how both fit into one space. A pair that is not used stays for the annotator to find. Meant for a
+few thousand sentences; for large corpora there are better tools.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import svds
 
 from models_ml.core.corpus import read_documents
-from models_ml.core.embeddings import FloatMatrix, Side, Vectors, centred_unit
+from models_ml.core.embeddings import Side, Vectors, centred_unit
 from models_ml.core.errors import InputError
 from models_ml.core.lines import are_words, decode, read_lines
 
@@ -34,7 +34,7 @@ Text = Sequence[str]
 
 
 def write_aligned_vectors(
-    folder: Path, *, dim: int = 40, pairs: int = 100, seed: int = 0, window: int = 10
+    folder: Path, *, dim: int = 50, pairs: int = 100, seed: int = 0, window: int = 5
 ) -> None:
     """Write source.vec.gz and target.vec.gz of a dataset folder, with five significant digits.
 
@@ -57,9 +57,9 @@ def short_text(vectors: Vectors) -> bytes:
 
 
 def build_vectors(
-    folder: Path, *, dim: int = 40, pairs: int = 100, seed: int = 0, window: int = 10
+    folder: Path, *, dim: int = 50, pairs: int = 100, seed: int = 0, window: int = 5
 ) -> tuple[Vectors, Vectors]:
-    """Return the source's and the target's vectors in one space, unit rows.
+    """Return the source's and the target's vectors in one space, of any length.
 
     dim: of the vectors. pairs: how many pairs of dictionary.tsv, drawn with the seed, align the
     languages; the others are held back. window: how many words to each side are near a word.
@@ -74,7 +74,7 @@ def build_vectors(
         for word, translation in read_pairs(folder / DICTIONARY, header=("source", "target"))
         if word in source.index and translation in target.index
     ]
-    return source, aligned(target, source, pairs=draw_pairs(dictionary, count=pairs, seed=seed))
+    return aligned(source, target, pairs=draw_pairs(dictionary, count=pairs, seed=seed))
 
 
 def _content(folder: Path, side: Side) -> list[Text]:
@@ -165,31 +165,57 @@ def positive_pmi(counts: csr_array[np.float64]) -> csr_array[np.float64]:
 def factors(matrix: csr_array[np.float64], *, dim: int, seed: int) -> Matrix:
     """Return U √Σ of the `dim` largest singular values, (rows, dim), the largest first.
 
-    A singular vector's sign is free; here its largest entry is positive, so that a run repeats.
+    seed: of the vector from which the iteration starts; it tells in the last digits only.
     """
     start = np.random.default_rng(seed).standard_normal(min(matrix.shape))
     left, values, _ = svds(matrix, k=dim, v0=start)
     order = np.argsort(-values)
     left, values = left[:, order], values[order]
-    largest = left[np.abs(left).argmax(axis=0), np.arange(dim)]
-    scaled: Matrix = left * np.sign(largest) * np.sqrt(values)
+    scaled: Matrix = left * signs(left) * np.sqrt(values)
     return scaled
 
 
-def aligned(target: Vectors, source: Vectors, *, pairs: Sequence[Pair]) -> Vectors:
-    """Return the target's vectors, rotated so that translations lie close; the inputs stay."""
-    onto = source.matrix[[source.index[word] for word, _ in pairs]]
-    rows = target.matrix[[target.index[translation] for _, translation in pairs]]
-    # In float64, so that rounding does not depend on how many threads multiply.
-    rotated = target.matrix.astype(np.float64) @ rotation(rows, onto)
-    return Vectors(target.words, rotated.astype(np.float32))
+def signs(columns: Matrix) -> Matrix:
+    """Return ±1 for each column, (columns,), to make its largest entry positive.
 
-
-def rotation(rows: FloatMatrix, onto: FloatMatrix) -> Matrix:
-    """Return the orthogonal W, (dim, dim), that minimises ‖rows · W − onto‖; both (pairs, dim).
-
-    Source: Schönemann 1966; Smith et al. 2017 for dictionaries: W = U Vᵀ of rowsᵀ · onto = U Σ Vᵀ.
+    Singular vectors have no sign of their own; with these a run repeats on another machine.
     """
-    left, _, right = np.linalg.svd(rows.T.astype(np.float64) @ onto)
-    product: Matrix = left @ right
-    return product
+    largest = np.abs(columns).argmax(axis=0)
+    chosen: Matrix = np.sign(columns[largest, np.arange(columns.shape[1])])
+    return chosen
+
+
+def aligned(source: Vectors, target: Vectors, *, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
+    """Return the vectors of both languages in their space of canonical correlation.
+
+    Source: Faruqui & Dyer 2014, all dimensions kept.
+    """
+    source_rows = source.matrix[[source.index[word] for word, _ in pairs]]
+    target_rows = target.matrix[[target.index[translation] for _, translation in pairs]]
+    maps = canonical_maps(source_rows.astype(np.float64), target_rows.astype(np.float64))
+    of_source, of_target = (
+        Vectors(v.words, (v.matrix.astype(np.float64) @ to_shared).astype(np.float32))
+        for v, to_shared in zip((source, target), maps, strict=True)
+    )
+    return of_source, of_target
+
+
+def canonical_maps(first: Matrix, second: Matrix) -> tuple[Matrix, Matrix]:
+    """Return the maps A and B, (dim, dim), that make rows · A and rows · B correlate most.
+
+    first, second: (pairs, dim), a translation pair in each row. A column of the mapped rows has
+    length 1 around its mean and correlates with the same column of the other language alone.
+    Raises ValueError where the pairs are too few or too alike to span the dimensions.
+    Source: Hotelling 1936, by the QR and singular value decompositions of Björck & Golub 1973.
+    """
+    bases, triangles = zip(
+        *(np.linalg.qr(m - m.mean(axis=0)) for m in (first, second)), strict=True
+    )
+    if min(np.linalg.matrix_rank(triangle) for triangle in triangles) < first.shape[1]:
+        raise ValueError(f"{len(first)} pairs do not span {first.shape[1]} dimensions; use more")
+    left, _, right = np.linalg.svd(bases[0].T @ bases[1])
+    sign = signs(left)
+    return (
+        np.linalg.solve(triangles[0], left * sign),
+        np.linalg.solve(triangles[1], right.T * sign),
+    )

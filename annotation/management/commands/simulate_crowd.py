@@ -1,0 +1,138 @@
+"""`manage.py simulate_crowd PROJECT`: simulated annotators work through the pages of the server."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentTypeError
+from itertools import count, islice
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
+
+from annotation.models import Session
+from annotation.simulation import Browser, CrowdError, CrowdWorker, TrueLabel
+from models_ml import storage
+from models_ml.core.simulation import Knowledge, SimulatedAnnotator, read_annotator
+from models_ml.models import Document
+from tasks import services
+from tasks.models import Assignment, Project
+from tasks.platforms import platform_of
+
+
+class Command(BaseCommand):
+    help = (
+        "Let simulated annotators answer a project through the pages of the running server, one "
+        "after the other. What they know comes from the data set's annotator.tsv."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("project", help="slug or number of the project")
+        parser.add_argument("--annotators", type=_positive, default=1, metavar="N")
+        parser.add_argument("--noise", type=_probability, default=0.0, help="how often they err")
+        parser.add_argument("--seed", type=int, default=0, help="of their errors")
+        parser.add_argument("--url", default=settings.SITE_URL, help="where the server runs")
+        parser.add_argument("--timeout-s", type=float, default=30.0, help="for each page")
+
+    def handle(self, **options: Any) -> None:
+        project = _find_project(options["project"])
+        knowledge = _knowledge(project)
+        _check_server(options["url"], timeout_s=options["timeout_s"])
+        assignments = self._make_links(project, options["annotators"])
+        true_labels = _true_labels(project)
+        for number, assignment in enumerate(assignments):
+            worker = CrowdWorker(
+                SimulatedAnnotator(knowledge, options["noise"], options["seed"] + number),
+                true_labels=true_labels,
+                categories=project.categories.count(),
+                timeout_s=options["timeout_s"],
+            )
+            self._let_work(worker, assignment, base=options["url"])
+
+    @transaction.atomic
+    def _make_links(self, project: Project, annotators: int) -> list[Assignment]:
+        """Return an assignment for each, with the overlap raised where there are too few places."""
+        missing = annotators - services.free_places(project)
+        if missing > 0:
+            project.overlap += missing
+            project.save(update_fields=["overlap"])
+        try:
+            assignments = services.make_links(project, _unused_names(project, annotators))
+        except services.TaskError as error:
+            raise CommandError(str(error)) from error
+        if missing > 0:
+            self.stdout.write(f"Raised the overlap of {project} to {project.overlap}.")
+        return assignments
+
+    def _let_work(self, worker: CrowdWorker, assignment: Assignment, *, base: str) -> None:
+        link = platform_of(assignment.hit.platform).task_url(assignment)
+        try:
+            work = worker.work(urljoin(base, urlsplit(link).path))
+        except CrowdError as error:
+            raise CommandError(f"{assignment.worker_id}: {error}") from error
+        session = Session.objects.of(assignment).get()
+        report = urljoin(base, reverse("reports:session", args=[session.pk]))
+        self.stdout.write(
+            f"{assignment.worker_id}: {work.judgements} judgements ({work.accepted} accepted, "
+            f"{work.rejected} rejected, {work.added} added), {work.labelled} documents labelled; "
+            f"code {', '.join(work.codes)}; report {report}"
+        )
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number of people")
+    return int(text)
+
+
+def _probability(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    return number
+
+
+def _find_project(name: str) -> Project:
+    wanted = Q(slug=name)
+    if re.fullmatch("[0-9]{1,18}", name):
+        wanted |= Q(pk=int(name))
+    project = Project.objects.filter(wanted).first()
+    if project is None:
+        known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
+        raise CommandError(f"There is no project {name!r}. Projects: {known}.")
+    return project
+
+
+def _check_server(base: str, *, timeout_s: float) -> None:
+    """Raise CommandError where no server answers, before anybody is given a place."""
+    try:
+        Browser(timeout_s=timeout_s).get(base)
+    except CrowdError as error:
+        raise CommandError(str(error)) from error
+
+
+def _knowledge(project: Project) -> Knowledge:
+    if project.annotator_file is None:
+        raise CommandError(
+            f"{project} came without an annotator.tsv, so nobody can be simulated for it."
+        )
+    return read_annotator(storage.local_path(project.annotator_file))
+
+
+def _unused_names(project: Project, number: int) -> list[str]:
+    taken = set(Assignment.objects.filter(hit__project=project).values_list("worker_id", flat=True))
+    names = (f"simulated-{n}" for n in count(1))
+    return list(islice((name for name in names if name not in taken), number))
+
+
+def _true_labels(project: Project) -> dict[int, TrueLabel]:
+    pool = Document.objects.filter(corpus=project.pool_corpus_id, label__isnull=False)
+    rows = pool.values_list("pk", "number", "label")
+    return {pk: TrueLabel(number, label) for pk, number, label in rows if label is not None}

@@ -1,0 +1,272 @@
+"""What task pages show, read in a number of queries that does not depend on the data's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Case, When
+
+from annotation.models import DocumentLabel, Judgement, Session, Verdict
+from models_ml.models import Keyword, Occurrence, Side, Vocabulary, Word, fold
+from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
+
+EXCERPTS = 5
+CONTEXT_TOKENS = 10  # on each side of the word
+FOUND_WORDS = 8
+
+
+@dataclass(frozen=True)
+class Outline:
+    """How much a task asks."""
+
+    keywords: int
+    documents: int
+    part: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A place where a word stands in a document."""
+
+    before: str
+    word: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """A word in sentences."""
+
+    word: Word
+    vocabulary: Vocabulary
+    excerpts: list[Excerpt]
+
+
+@dataclass(frozen=True)
+class ShownWord:
+    """A word beside a keyword, and what the annotator said of it."""
+
+    word: Word
+    verdict: Verdict
+    is_added: bool
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was looked for in a vocabulary, and the words found."""
+
+    query: str
+    words: list[Word]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The words of one language beside a keyword."""
+
+    side: Side
+    vocabulary: Vocabulary
+    words: list[ShownWord]
+    search: Search | None
+
+
+@dataclass(frozen=True)
+class KeywordPage:
+    keyword: Keyword
+    vocabulary: Vocabulary
+    columns: list[Column]
+    categories: list[Category]
+    concordance: Concordance | None
+
+
+@dataclass(frozen=True)
+class DocumentPage:
+    text: str
+    document_id: int
+    vocabulary: Vocabulary
+    categories: list[Category]
+    given: DocumentLabel | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was answered of a task so far."""
+
+    keywords: int
+    keywords_answered: int
+    accepted: int
+    rejected: int
+    added: int
+    documents: int
+    documents_answered: int
+    left: list[HITItem]
+
+
+def outline(hit: HIT) -> Outline:
+    """Return how much a HIT asks, and which part of its session it is."""
+    kinds = hit.items.values_list("keyword_id", flat=True)
+    keywords = sum(keyword is not None for keyword in kinds)
+    batches = list(
+        HIT.objects.filter(project_id=hit.project_id, session_number=hit.session_number)
+        .order_by("batch")
+        .values_list("pk", flat=True)
+    )
+    return Outline(
+        keywords=keywords,
+        documents=len(kinds) - keywords,
+        part=batches.index(hit.pk) + 1,
+        parts=len(batches),
+    )
+
+
+def keyword_page(
+    session: Session,
+    keyword: Keyword,
+    *,
+    context_of: int | None = None,
+    search_side: str = "",
+    query: str = "",
+) -> KeywordPage:
+    """Return what the page of a keyword shows.
+
+    context_of: a word to show in sentences; search_side, query: a word to look for, to add it.
+    """
+    project = session.project
+    embedding = project.embedding
+    answers = list(session.judgements.current().filter(keyword=keyword).select_related("word"))
+    verdicts = {answer.word_id: Verdict(answer.verdict) for answer in answers}
+    shown = [
+        ShownWord(word, verdicts.get(word.pk, Verdict.LEAVE), is_added=False)
+        for word in _neighbours(keyword)
+    ]
+    shown += [ShownWord(a.word, Verdict(a.verdict), is_added=True) for a in _added(answers)]
+    columns = [
+        Column(
+            side=side,
+            vocabulary=vocabulary,
+            words=[one for one in shown if one.word.vocabulary_id == vocabulary.pk],
+            search=_search(vocabulary, query, keyword) if query and search_side == side else None,
+        )
+        for side, vocabulary in (
+            (Side.SOURCE, embedding.source),
+            (Side.TARGET, embedding.target),
+        )
+    ]
+    return KeywordPage(
+        keyword=keyword,
+        vocabulary=embedding.source,
+        columns=columns,
+        categories=list(project.categories.all()),
+        concordance=concordance(project, context_of) if context_of is not None else None,
+    )
+
+
+def _neighbours(keyword: Keyword) -> list[Word]:
+    return [n.word for n in keyword.neighbours.order_by("position", "id").select_related("word")]
+
+
+def _added(answers: Iterable[Judgement]) -> list[Judgement]:
+    """Return the annotator's own words; one that was removed again is not shown."""
+    return [a for a in answers if a.is_added and a.verdict != Verdict.LEAVE]
+
+
+def _search(vocabulary: Vocabulary, query: str, keyword: Keyword) -> Search:
+    found = find_words(vocabulary, query)
+    return Search(query, [word for word in found if word.pk != keyword.word_id])
+
+
+def find_words(vocabulary: Vocabulary, query: str) -> list[Word]:
+    """Return the vocabulary's words that begin with a query: itself first, then the frequent."""
+    prefix = query.strip().replace("\x00", "")  # PostgreSQL refuses the NUL character
+    key = fold(prefix)
+    if not key:  # nothing, or marks alone: these begin every word
+        return []
+    found = Word.objects.filter(vocabulary=vocabulary).starting_with(prefix)
+    itself_first = Case(When(search_key=key, then=0), default=1)
+    return list(found.order_by(itself_first, "row")[:FOUND_WORDS])
+
+
+def concordance(project: Project, word_id: int) -> Concordance | None:
+    """Return a word of the project in sentences of its documents; None for any other word."""
+    embedding = project.embedding
+    word = (
+        Word.objects.filter(pk=word_id, vocabulary__in=[embedding.source_id, embedding.target_id])
+        .select_related("vocabulary")
+        .first()
+    )
+    if word is None:
+        return None
+    # A vocabulary may serve several projects, but people read the documents of their own, and
+    # never those on which accuracy is measured.
+    corpora = [c for c in (project.train_corpus_id, project.pool_corpus_id) if c]
+    places = (
+        Occurrence.objects.filter(word=word, document__corpus__in=corpora)
+        .select_related("document")
+        .order_by("id")[:EXCERPTS]
+    )
+    return Concordance(word, word.vocabulary, [_excerpt(place) for place in places])
+
+
+def _excerpt(place: Occurrence) -> Excerpt:
+    tokens, here = place.document.tokens, place.position
+    start, stop = max(0, here - CONTEXT_TOKENS), here + 1 + CONTEXT_TOKENS
+    before = " ".join(tokens[start:here])
+    after = " ".join(tokens[here + 1 : stop])
+    return Excerpt(
+        before=f"… {before}" if start else before,
+        word=tokens[here],
+        after=f"{after} …" if stop < len(tokens) else after,
+    )
+
+
+def document_page(session: Session, item: HITItem) -> DocumentPage:
+    """Return what the page of a document shows."""
+    document = item.document
+    if document is None:
+        raise ValueError(f"{item} is not a document")
+    project = session.project
+    return DocumentPage(
+        text=document.text,
+        document_id=document.pk,
+        vocabulary=Vocabulary.objects.get(corpora=document.corpus_id),
+        categories=list(project.categories.all()),
+        given=session.document_labels.current().filter(document=document).first(),
+    )
+
+
+def summary(session: Session, assignment: Assignment) -> Summary:
+    """Return what was answered of a task so far."""
+    items = list(assignment.hit.items.select_related("keyword__word"))
+    keywords = [item.keyword_id for item in items if item.keyword_id]
+    documents = [item.document_id for item in items if item.document_id]
+    decided = list(session.judgements.decided().filter(keyword__in=keywords))
+    judged = {judgement.keyword_id for judgement in decided}
+    labelled = set(
+        session.document_labels.current()
+        .filter(document__in=documents)
+        .values_list("document_id", flat=True)
+    )
+    return Summary(
+        keywords=len(keywords),
+        keywords_answered=len(judged),
+        accepted=sum(one.verdict == Verdict.ACCEPT for one in decided),
+        rejected=sum(one.verdict == Verdict.REJECT for one in decided),
+        added=sum(one.is_added for one in decided),
+        documents=len(documents),
+        documents_answered=len(labelled),
+        left=[i for i in items if i.keyword_id not in judged and i.document_id not in labelled],
+    )
+
+
+def following(assignment: Assignment) -> Assignment | None:
+    """Return the same person's next open assignment of the session, if they were given one."""
+    hit = assignment.hit
+    open_ones = Assignment.objects.filter(
+        hit__project=hit.project_id,
+        hit__session_number=hit.session_number,
+        hit__batch__gt=hit.batch,
+        worker_id=assignment.worker_id,
+        state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE],
+    ).select_related("hit")
+    return next((one for one in open_ones.order_by("hit__batch") if one.is_open), None)

@@ -1,0 +1,61 @@
+"""Sessions and reports as JSON, for managers' own programs: to be read, with a manager's login."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation.models import Session
+from annotation.reports import project_report, session_report
+from tasks.models import Project
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    project = serializers.CharField(source="project.slug")
+    annotator = serializers.CharField(source="annotator.worker_id")
+    report = serializers.HyperlinkedIdentityField("api:session")
+
+    class Meta:
+        model = Session
+        fields = (
+            "id",
+            "project",
+            "annotator",
+            "number",
+            "state",
+            "report",
+            "started_at",
+            "submitted_at",
+            "active_minutes",
+        )
+
+
+class Sessions(generics.ListAPIView[Session]):
+    """Sessions, the newest first; `?project=SLUG` for those of one project."""
+
+    serializer_class = SessionSerializer
+
+    def get_queryset(self) -> QuerySet[Session]:
+        sessions = Session.objects.select_related("project", "annotator")
+        slug = self.request.query_params.get("project")
+        return sessions.filter(project__slug=slug) if slug else sessions
+
+
+class SessionReportView(APIView):
+    """What a session's page shows."""
+
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(asdict(session_report(get_object_or_404(Session, pk=pk))))
+
+
+class ProjectReportView(APIView):
+    """What a project's page shows."""
+
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(asdict(project_report(get_object_or_404(Project, slug=slug))))

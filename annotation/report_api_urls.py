@@ -1,0 +1,12 @@
+from django.urls import path
+
+from annotation import report_api
+from tasks import api as tasks_api
+
+app_name = "api"
+urlpatterns = [
+    path("projects/", tasks_api.Projects.as_view(), name="projects"),
+    path("projects/<slug:slug>/", report_api.ProjectReportView.as_view(), name="project"),
+    path("sessions/", report_api.Sessions.as_view(), name="sessions"),
+    path("sessions/<int:pk>/", report_api.SessionReportView.as_view(), name="session"),
+]

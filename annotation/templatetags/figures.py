@@ -1,0 +1,31 @@
+"""How report pages write numbers."""
+
+from django import template
+
+from models_ml.core import charts
+
+register = template.Library()
+
+
+@register.filter
+def percent(fraction: float | None) -> str:
+    """Return a fraction as a percentage; a dash for None."""
+    return "–" if fraction is None else charts.percent(fraction)
+
+
+@register.filter
+def in_points(fraction: float) -> str:
+    """Return a fraction in percentage points."""
+    return f"{100 * fraction:.1f}"
+
+
+@register.filter
+def gain(points: float | None) -> str:
+    """Return a difference in percentage points, always with its sign; a dash for None."""
+    return "–" if points is None else f"{points:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def words(name: str) -> str:
+    """Return a setting's name as words: `learning_rate` is "learning rate"."""
+    return name.replace("_", " ")

@@ -1,0 +1,90 @@
+"""Forms that managers fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+
+from tasks import services
+from tasks.models import Category, Project, ProjectState
+
+
+class ProjectForm(forms.ModelForm[Project]):
+    class Meta:
+        wide = {"class": "vLargeTextField"}
+        widgets = {"name": forms.TextInput(wide), "question": forms.TextInput(wide)}
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the fields allow one by one, but not together."""
+        data = {**(super().clean() or {})}
+        instance = self.instance
+
+        def value(name: str) -> Any:
+            return data.get(name) if name in self.fields else getattr(instance, name)
+
+        if value("keyword_count") == 0 and value("document_count") == 0:
+            self.add_error(None, "Ask about at least one keyword or one document.")
+        if value("document_count") and value("pool_corpus") is None:
+            message = "Without a pool of target documents there are none to label: enter 0."
+            self.add_error("document_count" if "document_count" in self.fields else None, message)
+        self._check_languages(value)
+        if value("state") == ProjectState.OPEN and instance.ranking_id is None:
+            self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")
+        return data
+
+    def _check_languages(self, value: Callable[[str], Any]) -> None:
+        """Refuse documents whose words are not those of the vectors."""
+        if (embedding := value("embedding")) is None:
+            return
+        for name, vocabulary_id in (
+            ("train_corpus", embedding.source_id),
+            ("test_corpus", embedding.target_id),
+            ("pool_corpus", embedding.target_id),
+        ):
+            corpus = value(name)
+            if name in self.fields and corpus and corpus.vocabulary_id != vocabulary_id:
+                self.add_error(name, "These documents are not in the embedding's vocabulary.")
+
+
+class CategoryForm(forms.ModelForm[Category]):
+    class Meta:
+        widgets = {"description": forms.Textarea({"rows": 2, "cols": 60})}
+
+
+class LinksForm(forms.Form):
+    """How many people, or which."""
+
+    number = forms.IntegerField(
+        label="How many people",
+        required=False,
+        min_value=1,
+        max_value=1000,
+        help_text="They are called link-1, link-2, …",
+    )
+    names = forms.CharField(
+        label="Or their names",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5, "cols": 40}),
+        help_text="One a line. Somebody who has a link already keeps it.",
+    )
+
+    def clean_names(self) -> list[str]:
+        lines = (line.strip() for line in self.cleaned_data["names"].splitlines())
+        names = list(dict.fromkeys(line for line in lines if line))
+        for name in names:
+            if len(name) > 100 or not name.isprintable():
+                raise forms.ValidationError(f"{name[:100]!r} cannot be a name")
+        return names
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("number")) == bool(data.get("names")):
+            raise forms.ValidationError("Enter either a number or names.")
+        return data
+
+    def worker_ids(self, project: Project) -> list[str]:
+        """Return who is to get a link."""
+        names: list[str] = self.cleaned_data["names"]
+        return names or services.next_worker_ids(project, self.cleaned_data["number"])

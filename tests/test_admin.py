@@ -1,0 +1,413 @@
+"""The pages on which managers run their projects."""
+
+import csv
+import re
+from datetime import timedelta
+from html import unescape
+from io import StringIO
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from annotation.models import DocumentLabel, Judgement
+from models_ml.models import Embedding, Job
+from tasks import services
+from tasks.models import Assignment, Project
+from tests.factories import (
+    make_artefact,
+    make_corpus,
+    make_link,
+    make_project,
+    make_report,
+    make_run,
+    make_session,
+    token_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+OWN_APPS = {"models_ml", "tasks", "annotation"}
+OWN_MODELS = sorted(
+    (model for model in admin.site._registry if model._meta.app_label in OWN_APPS),
+    key=lambda model: model._meta.label,
+)
+EDITABLE = {Project}
+
+
+@pytest.fixture
+def manager(client):
+    client.force_login(User.objects.create_superuser("manager"))
+    return client
+
+
+@pytest.fixture
+def project():
+    return make_project(slug="demo", overlap=3)
+
+
+def address(model, page, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def act(client, model, action, *rows):
+    """Choose an action for rows of a list; return the page after it."""
+    form = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return client.post(address(model, "changelist"), form, follow=True)
+
+
+def messages(response):
+    """Return what the page says on top, as it is read."""
+    return [re.sub(r"<[^>]+>", "", unescape(str(m))) for m in response.context["messages"]]
+
+
+def a_busy_project(name):
+    """Add one more of everything that lists show."""
+    project = make_project(name=name, documents=1)
+    session = make_session(project, f"person of {name}")
+    keyword = project.ranking.keywords.first()
+    for neighbour in keyword.neighbours.all():
+        Judgement.objects.create(
+            session=session, keyword=keyword, word=neighbour.word, verdict="accept", revision=1
+        )
+    document = project.pool_corpus.documents.first()
+    DocumentLabel.objects.create(session=session, document=document, label=1, revision=1)
+    session.refined = Embedding.objects.create(
+        source=project.embedding.source,
+        target=project.embedding.target,
+        parent=project.embedding,
+        delta=make_artefact(),
+        key=name,
+    )
+    make_report(session, base=make_run(project), clime=make_run(project, embedding=session.refined))
+    make_link(project, f"another of {name}")
+    for kind, subject in (("process_session", session), ("prepare_project", project)):
+        Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
+
+
+# --- Lists -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", OWN_MODELS, ids=lambda model: model.__name__)
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(manager, model):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert manager.get(address(model, "changelist")).status_code == 200
+        return len(captured)
+
+    for n in range(2):  # with two of each, every filter is there
+        a_busy_project(f"project {n}")
+    rows_before, before = model.objects.count(), queries()
+    a_busy_project("one more")
+    assert model.objects.count() > rows_before
+    assert queries() == before
+
+
+@pytest.mark.parametrize("model", OWN_MODELS, ids=lambda model: model.__name__)
+def test_every_row_has_a_page_and_every_list_a_search(manager, model):
+    a_busy_project("busy")
+    for row in model.objects.all():
+        assert manager.get(address(model, "change", row.pk)).status_code == 200
+    found = manager.get(address(model, "changelist"), {"q": "nothing is called so"})
+    assert found.context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize("model", [m for m in OWN_MODELS if m not in EDITABLE], ids=str)
+def test_what_was_made_or_answered_cannot_be_edited(manager, model):
+    a_busy_project("busy")
+    row = model.objects.first()
+    for page, args in (("add", ()), ("delete", (row.pk,))):
+        assert manager.get(address(model, page, *args)).status_code == 403
+    assert manager.post(address(model, "change", row.pk), {}).status_code == 403
+
+
+def test_links_of_every_list_lead_somewhere(manager):
+    a_busy_project("busy")
+    targets = set()
+    for model in OWN_MODELS:
+        html = manager.get(address(model, "changelist")).content.decode()
+        table = html[html.index('id="changelist-form"') :] if "changelist-form" in html else html
+        targets |= {unescape(link) for link in re.findall(r'href="(/[^"]+)"', table)}
+    assert any("/reports/" in target for target in targets)
+    for target in targets:
+        assert manager.get(target).status_code == 200, target
+
+
+def test_the_list_of_projects_shows_where_each_stands(manager, project):
+    make_session(project)
+    Job.objects.create(
+        kind="prepare_project",
+        subject_id=project.pk,
+        state="running",
+        done=1,
+        total=4,
+        note="training",
+    )
+    html = manager.get(address(Project, "changelist")).content.decode()
+    row = html[html.index('id="result_list"') :]
+    cells = dict(re.findall(r'class="field-(\w+)[^"]*">(.*?)</t[dh]>', row))
+    assert "running 25 %: training" in cells["preparation"]
+    assert cells["free_places"] == "2 of 3"
+    assert ">1</a>" in cells["sessions_submitted"]
+    assert "/reports/projects/demo/" in cells["report"]
+
+
+def test_a_failed_job_shows_the_line_that_says_what_was_wrong(manager):
+    error = "artefact is missing\n\nTraceback …"
+    Job.objects.create(kind="evaluate_run", subject_id=1, state="failed", error=error)
+    html = manager.get(address(Job, "changelist")).content.decode()
+    assert "artefact is missing" in html
+    assert "Traceback" not in html
+
+
+# --- Projects --------------------------------------------------------------------------------
+
+
+def saved(client, project, **changes):
+    """Send the form of a project's page with changes; return the answer."""
+    page = client.get(address(Project, "change", project.pk))
+    form = page.context["adminform"].form
+    data = {name: form.initial.get(name) for name in form.fields} | changes
+    data |= {"categories-TOTAL_FORMS": 0, "categories-INITIAL_FORMS": 0}
+    data = {name: "" if value is None else value for name, value in data.items()}
+    return client.post(address(Project, "change", project.pk), data)
+
+
+def errors(response):
+    form = response.context["adminform"].form
+    return [error for name in form.errors for error in form.errors[name]]
+
+
+def test_settings_of_learning_can_be_changed_at_any_time(manager, project):
+    assert saved(manager, project, seeds=3, regularization=2.5).status_code == 302
+    project.refresh_from_db()
+    assert (project.seeds, project.regularization) == (3, 2.5)
+
+
+def test_what_preparation_used_is_fixed_afterwards(manager, project):
+    page = manager.get(address(Project, "change", project.pk))
+    assert "keyword_count" not in page.context["adminform"].form.fields
+    assert "classifier" not in page.context["adminform"].form.fields
+    Project.objects.update(ranking=None, state="draft")
+    page = manager.get(address(Project, "change", project.pk))
+    assert "keyword_count" in page.context["adminform"].form.fields
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"keyword_count": 0}, "Ask about at least one keyword or one document."),
+        ({"document_count": 5, "pool_corpus": ""}, "Without a pool of target documents"),
+        ({"state": "open"}, "It opens by itself when it is prepared"),
+        ({"neighbour_count": 21}, "less than or equal to 20"),
+    ],
+)
+def test_a_draft_that_cannot_work_is_refused(manager, project, changes, error):
+    Project.objects.update(ranking=None, state="draft")
+    assert error in errors(saved(manager, project, **changes))[0]
+
+
+def test_documents_in_another_language_are_refused(manager, project):
+    Project.objects.update(ranking=None, state="draft")
+    english = make_corpus(project.embedding.source, ["a fever"], labels=[1])
+    answer = saved(manager, project, test_corpus=english.pk)
+    assert errors(answer) == ["These documents are not in the embedding's vocabulary."]
+
+
+def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):
+    form = manager.get(address(Project, "add")).context["adminform"].form
+    data = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    data |= {"name": "Second", "slug": "second", "embedding": project.embedding_id}
+    data |= {"train_corpus": project.train_corpus_id, "categories-INITIAL_FORMS": 0}
+    data |= {"categories-TOTAL_FORMS": 1, "categories-0-label": 1, "categories-0-name": "Yes"}
+    data = {name: "" if value is None else value for name, value in data.items()}
+    assert manager.post(address(Project, "add"), data).status_code == 302
+    second = Project.objects.get(slug="second")
+    assert (second.state, second.categories.get().name) == ("draft", "Yes")
+
+
+def test_prepare_queues_one_job_and_says_when_it_is_under_way(manager, project):
+    assert "queued, as job" in messages(act(manager, Project, "prepare", project))[0]
+    assert "already under way" in messages(act(manager, Project, "prepare", project))[0]
+    assert Job.objects.about("prepare_project", project.pk).count() == 1
+
+
+def test_a_project_without_two_categories_is_not_prepared(manager, project):
+    project.categories.first().delete()
+    assert "at least two categories" in messages(act(manager, Project, "prepare", project))[0]
+    assert not Job.objects.exists()
+
+
+# --- Links -----------------------------------------------------------------------------------
+
+
+def links_of(project):
+    return reverse("admin:tasks_project_links", args=[project.pk])
+
+
+def make_links(client, project, **form):
+    return client.post(links_of(project), {"number": "", "names": ""} | form, follow=True)
+
+
+def test_making_links_is_offered_for_one_project_at_a_time(manager, project):
+    assert act(manager, Project, "make_links", project).redirect_chain == [(links_of(project), 302)]
+    answer = act(manager, Project, "make_links", project, make_project())
+    assert "Choose one project" in messages(answer)[0]
+
+
+def test_links_are_made_by_number_and_shown_to_copy(manager, project):
+    answer = make_links(manager, project, number=2)
+    assert messages(answer) == ["2 links made."]
+    first, second = Assignment.objects.order_by("id")
+    assert (first.worker_id, second.worker_id) == ("link-1", "link-2")
+    html = answer.content.decode()
+    for assignment in (first, second):
+        assert f"/t/{token_of(assignment)}/" in html
+    assert "1 place free of 3" in re.sub(r"\s+", " ", html)
+
+
+def test_links_are_made_by_name_and_nobody_gets_two(manager, project):
+    make_link(project, "amina")
+    answer = make_links(manager, project, names="amina\n\n baraka \nbaraka")
+    assert messages(answer) == ["1 link made. 1 of these people had one already."]
+    assert set(Assignment.objects.values_list("worker_id", flat=True)) == {"amina", "baraka"}
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({}, "Enter either a number or names."),
+        ({"number": 1, "names": "amina"}, "Enter either a number or names."),
+        ({"number": 0}, "greater than or equal to 1"),
+        ({"names": "x" * 101}, "cannot be a name"),
+        ({"number": 4}, "No link was made: all 3 places"),
+    ],
+)
+def test_links_that_cannot_be_made_are_not_made_at_all(manager, project, form, error):
+    assert error in unescape(make_links(manager, project, **form).content.decode())
+    assert not Assignment.objects.exists()
+
+
+def test_a_draft_shows_why_there_are_no_links(manager, project):
+    Project.objects.update(state="draft", ranking=None)
+    html = manager.get(links_of(project)).content.decode()
+    assert "Links can be made while it is open" in html
+    assert "<textarea" not in html
+
+
+def test_working_links_can_be_downloaded(manager, project):
+    working, expired, done = (make_link(project, name) for name in ("amina", "baraka", "chiku"))
+    Assignment.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
+    services.submit(done)
+    answer = manager.get(reverse("admin:tasks_project_csv", args=[project.pk]))
+    assert answer["Content-Disposition"] == 'attachment; filename="links-demo.csv"'
+    header, *rows = csv.reader(StringIO(answer.content.decode()))
+    assert header == ["annotator", "state", "expires", "address"]
+    assert [(row[0], row[1]) for row in rows] == [("amina", "offered")]
+    assert rows[0][3].endswith(f"/t/{token_of(working)}/")
+
+
+def test_links_are_for_those_who_may_change_projects(client, project):
+    make_link(project)
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_project"))
+    client.force_login(viewer)
+    for page in ("admin:tasks_project_links", "admin:tasks_project_csv"):
+        assert client.get(reverse(page, args=[project.pk])).status_code == 403
+    html = client.get(address(Project, "changelist")).content.decode()
+    assert "make_links" not in html
+
+
+# --- Assignments, sessions, runs, jobs -------------------------------------------------------
+
+
+def test_a_revoked_assignment_frees_its_place(manager, project):
+    open_one, done = make_link(project, "amina"), make_link(project, "baraka")
+    services.submit(done)
+    said = messages(act(manager, Assignment, "revoke", open_one, done))
+    assert said == ["1 link revoked.", "1 assignment had ended already."]
+    assert services.free_places(project) == 2
+
+
+def test_a_reissued_link_replaces_the_old_one(manager, project, client, settings):
+    assignment = make_link(project)
+    old = token_of(assignment)
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(hours=1), state="expired")
+    said = messages(act(manager, Assignment, "reissue", assignment))
+    assignment.refresh_from_db()
+    assert assignment.state == "offered"
+    assert assignment.is_open
+    new = token_of(assignment)
+    assert said == [f"New link for amina: {settings.SITE_URL}/t/{new}/"]
+    assert client.get(f"/t/{old}/").status_code == 404
+    assert client.get(f"/t/{new}/", follow=True).status_code == 200
+
+
+def test_a_link_is_not_reissued_without_a_place_or_after_submission(manager, project):
+    revoked, *others = (make_link(project, name) for name in ("amina", "baraka", "chiku"))
+    services.revoke(revoked)
+    make_link(project, "daudi")
+    services.submit(others[0])
+    said = messages(act(manager, Assignment, "reissue", revoked, others[0]))
+    assert any("No new link for amina: all 3 places" in text for text in said)
+    assert any("No new link for baraka: baraka has submitted already." in text for text in said)
+    assert set(Assignment.objects.values_list("link_version", flat=True)) == {1}
+
+
+def test_a_session_is_run_again_once_it_was_submitted(manager, project):
+    submitted, still_open = make_session(project), make_session(project, "b", is_submitted=False)
+    said = messages(act(manager, type(submitted), "process", submitted, still_open))
+    assert ["queued" in text for text in said] == [True, False]
+    assert "not submitted yet" in said[1]
+    assert Job.objects.get().subject_id == submitted.pk
+
+
+def test_a_run_is_run_again(manager, project):
+    run = make_run(project)
+    assert "queued" in messages(act(manager, type(run), "evaluate", run))[0]
+    assert Job.objects.about("evaluate_run", run.pk).active().exists()
+
+
+def test_failed_jobs_are_retried_as_new_ones(manager):
+    failed, running = (
+        Job.objects.create(kind="evaluate_run", subject_id=n, state=state)
+        for n, state in enumerate(["failed", "running"])
+    )
+    said = messages(act(manager, Job, "retry", failed, running))
+    assert "Queued again" in said[0]
+    assert "1 job left alone" in said[1]
+    again = Job.objects.about("evaluate_run", failed.subject_id).active().get()
+    assert again.pk != failed.pk
+
+
+def test_active_jobs_are_cancelled(manager):
+    jobs = [
+        Job.objects.create(kind="evaluate_run", subject_id=n, state=state)
+        for n, state in enumerate(["queued", "running", "done"])
+    ]
+    said = messages(act(manager, Job, "cancel", *jobs))
+    assert said == ["2 jobs cancelled.", "1 job had ended already."]
+    states = list(Job.objects.order_by("id").values_list("state", flat=True))
+    assert states == ["cancelled", "cancelled", "done"]
+
+
+def test_who_may_only_look_is_offered_no_action(client):
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client.force_login(viewer)
+    job = Job.objects.create(kind="evaluate_run", subject_id=1)
+    act(client, Job, "cancel", job)
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+def test_pages_of_the_admin_hold_nothing_that_the_security_policy_forbids(manager, project):
+    for page in (address(Project, "changelist"), address(Project, "change", project.pk)):
+        html = manager.get(page).content.decode()
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html)
+        assert ' style="' not in html
+    assert "default-src 'self'" in manager.get(links_of(project))["Content-Security-Policy"]
