@@ -4,5 +4,5 @@ import sys
 
 from models_ml.command_line.main import main
 
-if __name__ == "__main__":  # spawned processes import this file too
+if __name__ == "__main__":
     sys.exit(main())

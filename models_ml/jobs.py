@@ -127,9 +127,10 @@ def run(job_id: int, handlers: Mapping[str, Handler]) -> bool:
 
 
 def _finish(job_id: int, owner: uuid.UUID, state: JobState, error: str) -> bool:
+    progress = {"done": F("total")} if state == JobState.DONE else {}
     return bool(
         Job.objects.filter(pk=job_id, state=JobState.RUNNING, lease_owner=owner).update(
-            state=state, error=error, finished_at=timezone.now(), lease_until=None
+            state=state, error=error, finished_at=timezone.now(), lease_until=None, **progress
         )
     )
 

@@ -22,8 +22,8 @@ from tasks.platforms import platform_of
 
 SUBJECT_PAGES["prepare_project"] = "admin:tasks_project_change"
 
-# What preparation makes of these is kept: changing them afterwards would change nothing.
-FIXED_BY_PREPARATION = (
+# Preparation makes HITs of these, and HITs that people were given stay as they are.
+FIXED_ONCE_OFFERED = (
     "embedding",
     "train_corpus",
     "test_corpus",
@@ -82,7 +82,7 @@ class ProjectAdmin(LinkPages):
         (
             "Data",
             {
-                "description": "Which vectors and documents. Fixed once the project is prepared.",
+                "description": "Which vectors and documents. Fixed once somebody has a link.",
                 "fields": (
                     "embedding",
                     "train_corpus",
@@ -104,7 +104,8 @@ class ProjectAdmin(LinkPages):
         (
             "What annotators are asked",
             {
-                "description": "Used when the project is prepared, and fixed from then on.",
+                "description": "Used when the project is prepared, as often as you like until "
+                "somebody has a link; fixed from then on.",
                 "fields": ("keyword_count", "neighbour_count", "document_count", "batch_size"),
             },
         ),
@@ -119,8 +120,8 @@ class ProjectAdmin(LinkPages):
         (
             "Learning",
             {
-                "description": "The classifier is fixed once the project is prepared, because it "
-                "chose the keywords. The other settings are used for the next session that is "
+                "description": "The classifier is fixed once somebody has a link, because it "
+                "chose their keywords. The other settings are used for the next session that is "
                 "processed; to apply them to earlier ones, re-run those sessions.",
                 "fields": (
                     "classifier",
@@ -147,8 +148,14 @@ class ProjectAdmin(LinkPages):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
-        prepared = obj is not None and obj.ranking_id is not None
-        return (*self.standing, *(FIXED_BY_PREPARATION if prepared else ()))
+        offered = obj is not None and Assignment.objects.filter(hit__project=obj).exists()
+        return (*self.standing, *(FIXED_ONCE_OFFERED if offered else ()))
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.ranking_id and set(form.changed_data) & set(FIXED_ONCE_OFFERED):
+            text = "Prepare the project again: its HITs are still those of the old settings."
+            self.message_user(request, text, messages.WARNING)
 
     def get_fieldsets(self, request: HttpRequest, obj: Project | None = None) -> Any:
         sections = super().get_fieldsets(request, obj)

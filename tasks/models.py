@@ -26,7 +26,7 @@ class RefinementMethod(models.TextChoices):
 class ProjectState(models.TextChoices):
     DRAFT = "draft", "draft: not prepared yet"
     OPEN = "open", "open: annotators can work"
-    CLOSED = "closed", "closed: no new work"
+    CLOSED = "closed", "closed: no new links"
 
 
 DEFAULT_QUESTION = "Which words are likely to appear in the same category as this word?"

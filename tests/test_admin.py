@@ -101,6 +101,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(manager, model):
 
     for n in range(2):  # with two of each, every filter is there
         a_busy_project(f"project {n}")
+    queries()  # what Django asks once and remembers
     rows_before, before = model.objects.count(), queries()
     a_busy_project("one more")
     assert model.objects.count() > rows_before
@@ -167,14 +168,14 @@ def test_a_failed_job_shows_the_line_that_says_what_was_wrong(manager):
 # --- Projects --------------------------------------------------------------------------------
 
 
-def saved(client, project, **changes):
+def saved(client, project, *, follow=False, **changes):
     """Send the form of a project's page with changes; return the answer."""
     page = client.get(address(Project, "change", project.pk))
     form = page.context["adminform"].form
     data = {name: form.initial.get(name) for name in form.fields} | changes
     data |= {"categories-TOTAL_FORMS": 0, "categories-INITIAL_FORMS": 0}
     data = {name: "" if value is None else value for name, value in data.items()}
-    return client.post(address(Project, "change", project.pk), data)
+    return client.post(address(Project, "change", project.pk), data, follow=follow)
 
 
 def errors(response):
@@ -188,13 +189,17 @@ def test_settings_of_learning_can_be_changed_at_any_time(manager, project):
     assert (project.seeds, project.regularization) == (3, 2.5)
 
 
-def test_what_preparation_used_is_fixed_afterwards(manager, project):
-    page = manager.get(address(Project, "change", project.pk))
-    assert "keyword_count" not in page.context["adminform"].form.fields
-    assert "classifier" not in page.context["adminform"].form.fields
-    Project.objects.update(ranking=None, state="draft")
-    page = manager.get(address(Project, "change", project.pk))
-    assert "keyword_count" in page.context["adminform"].form.fields
+def test_what_is_asked_is_fixed_once_somebody_has_a_link(manager, project):
+    services.make_links(project, ["amina"])
+    fields = manager.get(address(Project, "change", project.pk)).context["adminform"].form.fields
+    assert not {"keyword_count", "classifier", "train_corpus"} & set(fields)
+
+
+def test_what_is_asked_can_be_changed_before_and_wants_a_new_preparation(manager, project):
+    answer = saved(manager, project, keyword_count=7, follow=True)
+    assert "Prepare the project again" in messages(answer)[0]
+    project.refresh_from_db()
+    assert project.keyword_count == 7
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def evaluate(options: Namespace) -> None:
             classes=len(dataset.project.labels),
             seeds=range(options.seeds),
             classifier=config,
-            processes=options.processes,
+            threads=options.threads,
             progress=partial(progress, "training classifiers"),
         )
     if options.json:
@@ -174,7 +174,7 @@ def experiment(options: Namespace) -> None:
     )
     with Progress() as progress:
         dataset = load_dataset(options.folder, progress=progress)
-        result = run_experiment(dataset, config, processes=options.processes, progress=progress)
+        result = run_experiment(dataset, config, threads=options.threads, progress=progress)
     write_report(options.out, result)
     rows = [
         (ARMS[name], percent(arm.evaluation.mean), percent(arm.evaluation.std), arm.constraints)

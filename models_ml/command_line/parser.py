@@ -185,7 +185,11 @@ def _refinement_arguments(parser: ArgumentParser) -> None:
         "--iterations", metavar="N", type=int, default=10_000, help="of Adam (%(default)s)"
     )
     parser.add_argument(
-        "--regularization", metavar="λ", type=float, default=1.0, help="λ (%(default)s)"
+        "--regularization",
+        metavar="λ",
+        type=float,
+        default=1.0,
+        help="of the distance moved (%(default)s)",
     )
 
 
@@ -194,11 +198,7 @@ def _seeds_arguments(parser: ArgumentParser) -> None:
         "--seeds", metavar="N", type=count, default=10, help="how many classifiers (%(default)s)"
     )
     parser.add_argument(
-        "--processes",
-        metavar="N",
-        type=count,
-        default=1,
-        help="that train at the same time (%(default)s)",
+        "--threads", metavar="N", type=count, default=1, help="seeds at a time (%(default)s)"
     )
 
 

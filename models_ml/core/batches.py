@@ -20,7 +20,7 @@ from models_ml.core.embeddings import OUT_OF_VOCABULARY, Embedding, FloatMatrix,
 
 @dataclass(frozen=True, eq=False)
 class CompactCorpus:
-    """Encoded documents and the vectors of their words; numpy, so that it pickles plainly.
+    """Encoded documents and the vectors of their words.
 
     word_ids: (types,) ascending, each word of the corpus once.
     matrix: (1 + types, dim); row 0 is the zero vector of padding and unknown tokens.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -75,18 +74,18 @@ def evaluate(
     seeds: Sequence[int],
     classifier: ClassifierConfig = KIM_CNN,
     config: TrainingConfig = PAPER_TRAINING,
-    processes: int = 1,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Return the test accuracy of a classifier trained with each seed, after its last epoch.
 
-    processes: how many to spread the seeds over; the result does not depend on it.
+    threads: how many seeds to train at the same time; the result does not depend on it.
     `progress` is told (seeds done, seeds). Raises ValueError for an empty corpus or a label
     outside the classes.
     """
     checked_labels(test.labels, classes)  # before the training, not after it
     of_seed = partial(
-        accuracy_of_seed,
+        _accuracy_of_seed,
         train=compact(train, embedding),
         test=compact(test, embedding),
         classes=classes,
@@ -94,14 +93,27 @@ def evaluate(
         config=config,
     )
     accuracies = []
-    for result in _map(of_seed, seeds, processes):
+    for result in _mapped(of_seed, seeds, threads):
         accuracies.append(result)
         if progress:
             progress(len(accuracies), len(seeds))
     return Evaluation.summary(accuracies)
 
 
-def accuracy_of_seed(
+def _mapped(
+    function: Callable[[int], float], seeds: Sequence[int], threads: int
+) -> Iterator[float]:
+    """Yield the function's result for each seed, in their order."""
+    if threads == 1:  # in this thread, where an interrupt takes effect at once
+        yield from map(function, seeds)
+        return
+    # Torch splits sums among threads of its own; as many in each of ours give the same result.
+    of_torch = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, "seed", torch.set_num_threads, (of_torch,)) as pool:
+        yield from pool.map(function, seeds)
+
+
+def _accuracy_of_seed(
     seed: int,
     *,
     train: CompactCorpus,
@@ -113,15 +125,3 @@ def accuracy_of_seed(
     """Return the test accuracy of the classifier trained with this seed."""
     model = fit(train, classes=classes, classifier=classifier, config=config, seed=seed)
     return _accuracy(model, test)
-
-
-def _map(function: Callable[[int], float], seeds: Sequence[int], processes: int) -> Iterator[float]:
-    """Yield the function's result for each seed, in their order."""
-    if processes == 1:
-        yield from map(function, seeds)
-        return
-    # Spawned, since a fork copies the state of torch's threads but not the threads.
-    spawn = multiprocessing.get_context("spawn")
-    threads = torch.get_num_threads()  # sums are split among threads, so results depend on them
-    with ProcessPoolExecutor(processes, spawn, torch.set_num_threads, (threads,)) as pool:
-        yield from pool.map(function, seeds)

@@ -103,16 +103,16 @@ def run_experiment(
     dataset: Dataset,
     config: ExperimentConfig,
     *,
-    processes: int = 1,
+    threads: int = 1,
     progress: ReportProgress | None = None,
 ) -> Experiment:
-    """Return the test accuracies of all arms; the processes change only the time it takes.
+    """Return the test accuracies of all arms; the threads change only the time it takes.
 
     Raises InputError for a dataset without test documents, or without what the simulated
     annotator needs: its knowledge, and the pool's true labels.
     """
     started = time.monotonic()
-    bench = _Bench(dataset, config, processes, progress or _tell_nobody)
+    bench = _Bench(dataset, config, threads, progress or _tell_nobody)
     arms = {arm: bench.run(arm) for arm in config.arms}
     seconds = time.monotonic() - started
     return Experiment(dataset.project.name, len(bench.test), config, arms, seconds)
@@ -126,12 +126,12 @@ class _Bench:
     """The documents, the annotator and the first classifier that all arms share."""
 
     def __init__(
-        self, dataset: Dataset, config: ExperimentConfig, processes: int, progress: ReportProgress
+        self, dataset: Dataset, config: ExperimentConfig, threads: int, progress: ReportProgress
     ) -> None:
         if dataset.test is None:
             raise InputError("an experiment needs test.jsonl", dataset.folder)
         self.config = config
-        self.processes = processes
+        self.threads = threads
         self.progress = progress
         self.classes = len(dataset.project.labels)
         self.embedding = dataset.embedding
@@ -169,7 +169,7 @@ class _Bench:
             seeds=range(self.config.seeds),
             classifier=self.config.classifier,
             config=self.config.training,
-            processes=self.processes,
+            threads=self.threads,
             progress=partial(self.progress, f"{arm}: training classifiers"),
         )
         accepted = sum(c.sign == ACCEPTED for c in constraints)
