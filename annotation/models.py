@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from models_ml.models import Document, Embedding, Keyword, Report, Word
-from tasks.models import Assignment, Platform, Project
+from tasks.models import Assignment, AssignmentState, Platform, Project
 
 
 class Annotator(models.Model):
@@ -39,6 +39,18 @@ class SessionQuerySet(models.QuerySet["Session"]):
             annotator__platform=assignment.hit.platform,
             annotator__worker_id=assignment.worker_id,
         )
+
+    def abandoned(self) -> SessionQuerySet:
+        """Open sessions with a submitted assignment and none that can still be worked on."""
+        theirs = Assignment.objects.filter(
+            hit__project=OuterRef("project"),
+            hit__session_number=OuterRef("number"),
+            hit__platform=OuterRef("annotator__platform"),
+            worker_id=OuterRef("annotator__worker_id"),
+        )
+        unfinished = theirs.filter(state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE])
+        submitted = theirs.filter(state=AssignmentState.SUBMITTED)
+        return self.filter(Exists(submitted), ~Exists(unfinished), state=SessionState.OPEN)
 
 
 class Session(models.Model):

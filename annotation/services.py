@@ -152,9 +152,7 @@ def submit_assignment(session: Session, assignment: Assignment) -> bool:
         if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
             return False
         raise SessionEnded("This task has ended and can no longer be submitted.")
-    following = tasks_services.next_assignment(assignment)
-    # A following assignment that was revoked or ran out would keep the session open for ever.
-    if following is None or not following.is_open:
+    if tasks_services.next_assignment(assignment) is None:
         submit_session(session)
     return True
 
@@ -169,6 +167,15 @@ def submit_session(session: Session) -> bool:
     if changed:
         jobs.enqueue("process_session", session.pk)
     return bool(changed)
+
+
+def submit_abandoned_sessions() -> int:
+    """Submit sessions whose later batches expired or were revoked; return how many.
+
+    What their annotators finished is paid work: it is processed, not lost.
+    """
+    abandoned = Session.objects.abandoned().select_related("project")
+    return sum(submit_session(session) for session in abandoned)
 
 
 def where_to_resume(session: Session, assignment: Assignment) -> HITItem | None:

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from annotation import services as annotation_services
 from models_ml import jobs
 from tasks import services as tasks_services
 
@@ -16,6 +17,7 @@ def run_job(job_id: int) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Give lost jobs to other workers, and end assignments whose time is over."""
+    """Give lost jobs to other workers, end assignments whose time is over, and their sessions."""
     jobs.sweep()
     tasks_services.expire_overdue()
+    annotation_services.submit_abandoned_sessions()

@@ -109,7 +109,7 @@ def next_worker_ids(project: Project, count: int) -> list[str]:
 def next_assignment(assignment: Assignment) -> Assignment | None:
     """Return the same person's assignment of the session's next HIT, or None where there is none.
 
-    A next HIT whose places are all taken is passed over.
+    A HIT whose places are all taken, or which this person has ended already, is passed over.
     """
     later = HIT.objects.filter(
         project_id=assignment.hit.project_id,
@@ -118,9 +118,11 @@ def next_assignment(assignment: Assignment) -> Assignment | None:
     ).order_by("batch")
     for hit in later:
         try:
-            return _take_place(hit.pk, assignment.worker_id)
+            following = _take_place(hit.pk, assignment.worker_id)
         except TaskError:
             continue
+        if following.is_open:
+            return following
     return None
 
 

@@ -5,6 +5,8 @@ from celery import current_app
 from django.db import connections
 from django.test import override_settings
 
+from tests.tiny import tiny_dataset_folder, tiny_embedding  # noqa: F401 - fixtures for all
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory):

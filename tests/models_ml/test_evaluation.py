@@ -84,8 +84,8 @@ def test_each_seed_is_a_classifier_of_its_own(tiny_embedding, source, target):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_the_result_does_not_depend_on_the_number_of_processes(tiny_embedding, source, target):
-    one, two = (
+def test_the_result_does_not_depend_on_the_number_of_threads(tiny_embedding, source, target):
+    one, three = (
         evaluate(
             tiny_embedding,
             source,
@@ -93,12 +93,12 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tiny_embedding, s
             classes=2,
             seeds=range(6),
             config=TrainingConfig(epochs=1),
-            processes=processes,
+            threads=threads,
         )
-        for processes in (1, 2)
+        for threads in (1, 3)
     )
     assert len(set(one.accuracies)) > 1
-    assert one == two
+    assert one == three
 
 
 def test_an_unlabelled_test_document_is_refused_before_any_training(tiny_embedding, source, target):

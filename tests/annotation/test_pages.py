@@ -1,0 +1,534 @@
+"""The task pages as plain forms, as a browser without scripts uses them."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from annotation.models import Annotator, DocumentLabel, Judgement, Session
+from models_ml.models import Job, Word
+from tasks import services as tasks_services
+from tasks.models import Assignment
+from tests.annotation.visitor import Visitor
+from tests.factories import make_project
+
+pytestmark = pytest.mark.django_db
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+HOSTILE = "<script>alert(1)</script>"
+
+
+def row_of(page, word):
+    """Return the piece of a page about a word."""
+    rows = re.findall(r'<li class="row".*?</li>', page, re.S)
+    return next(row for row in rows if f'id="w-{word.pk}"' in row)
+
+
+def plain(html):
+    """Return the words of a page as they are read."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def neighbours(visitor, position=1):
+    words = visitor.item(position).keyword.neighbours.order_by("id").select_related("word")
+    return [neighbour.word for neighbour in words]
+
+
+def location(response, status=302):
+    assert response.status_code == status
+    return response["Location"]
+
+
+def accept(visitor, position, word):
+    return visitor.post(f"{position}/", word=word.pk, verdict="accept")
+
+
+# --- Coming, agreeing, coming back ---------------------------------------------------------------
+
+
+def test_a_link_leads_to_the_welcome_page_which_explains_the_task(newcomer):
+    assert location(newcomer.get()) == newcomer.url("welcome/")
+    page = plain(newcomer.text("welcome/"))
+    for text in (
+        "Emergency or not",
+        "Someone needs help at once.",
+        "There are 3 words to answer",
+        newcomer.assignment.hit.project.instructions,
+        newcomer.assignment.hit.project.consent,
+        f"{newcomer.assignment.expires_at:%B %Y, %H:%M} UTC",
+        "I agree and start",
+    ):
+        assert text in page
+
+
+def test_looking_without_agreeing_stores_nothing(newcomer):
+    with CaptureQueriesContext(connection) as queries:
+        for path in ("", "welcome/", "1/", "finish/", "concordance/1", "words?side=source&q=n"):
+            newcomer.get(path)
+    assert not [query for query in queries if query["sql"].startswith(WRITES)]
+    assert not Session.objects.exists()
+    assert not Annotator.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["1/", "finish/"])
+def test_before_agreeing_every_page_leads_to_the_welcome_page(newcomer, path):
+    assert location(newcomer.get(path), 303) == newcomer.url()
+    assert location(newcomer.post(path, verdict="accept"), 303) == newcomer.url()
+    assert location(newcomer.get()) == newcomer.url("welcome/")
+    assert not Judgement.objects.exists()
+
+
+def test_agreeing_stores_the_text_that_was_agreed_to(newcomer):
+    assert location(newcomer.post("welcome/"), 303) == newcomer.url()
+    assert newcomer.session.consent_text == newcomer.assignment.hit.project.consent
+    assert newcomer.session.consented_at is not None
+    newcomer.assignment.refresh_from_db()
+    assert newcomer.assignment.state == "active"
+    assert location(newcomer.get()) == newcomer.url("1/")
+
+
+def test_the_first_agreement_stands(visitor, project):
+    first = visitor.session
+    project.consent = "Something else."
+    project.save()
+    visitor.agree()
+    assert visitor.session.consent_text == first.consent_text != "Something else."
+    assert visitor.session.consented_at == first.consented_at
+
+
+def test_the_welcome_page_of_someone_who_agreed_does_not_ask_again(visitor):
+    page = plain(visitor.text("welcome/"))
+    assert "Continue" in page
+    assert "I agree" not in page
+
+
+def test_reopening_the_link_resumes_after_the_last_answer(visitor):
+    accept(visitor, 2, neighbours(visitor, 2)[0])
+    assert location(visitor.get()) == visitor.url("3/")
+
+
+def test_reopening_the_link_after_the_last_item_leads_to_the_finish_page(visitor):
+    accept(visitor, 3, neighbours(visitor, 3)[0])
+    assert location(visitor.get()) == visitor.url("finish/")
+
+
+# --- Keyword pages -------------------------------------------------------------------------------
+
+
+def test_a_keyword_page_shows_the_question_the_categories_and_both_columns(visitor):
+    page = visitor.text("1/")
+    assert '<bdi lang="en" dir="ltr">hospital</bdi>' in page
+    assert '<bdi lang="en" dir="ltr">nurse</bdi>' in page
+    assert '<bdi lang="sw" dir="ltr">hospitali</bdi>' in page
+    words = plain(page)
+    for text in ("1 of 3", "Which words are likely", "All other texts.", "English", "Swahili"):
+        assert text in words
+
+
+def test_right_to_left_words_are_marked_as_such(visitor_of):
+    project = make_project(target_words=["مستشفى"], target_language=("Arabic", "ar", "rtl"))
+    page = visitor_of(project).text("1/")
+    assert '<bdi lang="ar" dir="rtl">مستشفى</bdi>' in page
+    assert '<bdi lang="en" dir="ltr">nurse</bdi>' in page
+
+
+def test_an_answer_leads_back_to_its_word_and_shows(visitor):
+    word = neighbours(visitor)[0]
+    assert location(accept(visitor, 1, word), 303) == f"{visitor.url('1/')}#w-{word.pk}"
+    row = row_of(visitor.text("1/"), word)
+    assert 'data-verdict="accept"' in row
+    assert row.count('aria-pressed="true"') == 1
+
+
+def test_the_pressed_button_takes_the_answer_back_and_the_history_stays(visitor):
+    word = neighbours(visitor)[0]
+    visitor.post("1/", word=word.pk, verdict="reject")
+    button = re.search(
+        r'class="reject" name="verdict" value="(\w+)"', row_of(visitor.text("1/"), word)
+    )
+    visitor.post("1/", word=word.pk, verdict=button[1])
+    assert 'aria-pressed="true"' not in row_of(visitor.text("1/"), word)
+    history = Judgement.objects.values_list("revision", "verdict", "is_current")
+    assert list(history) == [(1, "reject", False), (2, "leave", True)]
+
+
+def test_words_are_searched_by_their_beginning_without_case_and_accents(visitor_of):
+    words = ["ear", "Éclair", "eclairs", "eclair", "echo", "keyword1", "keyword2"]
+    project = make_project(keywords=1, source_words=words)
+    page = visitor_of(project).text("1/", side="source", q=" ECLAIR ")
+    found = re.search(r'<ul class="results">(.*?)</ul>', page, re.S)[1]
+    assert plain(found).split() == ["Éclair", "eclair", "eclairs"]
+
+
+def test_at_most_eight_words_are_found_the_most_frequent_ones(visitor_of):
+    project = make_project(keywords=1, target_words=[f"neno{n}" for n in range(20)])
+    page = visitor_of(project).text("1/", side="target", q="neno")
+    found = re.search(r'data-side="target".*<ul class="results">(.*?)</ul>', page, re.S)[1]
+    assert plain(found).split() == [f"neno{n}" for n in range(8)]
+
+
+def test_a_search_says_honestly_that_a_word_is_not_in_the_vocabulary(visitor):
+    page = visitor.text("1/", side="target", q="zebra")
+    source, target = re.findall(r'<p class="found.*?</p>', page, re.S)
+    assert plain(source) == ""
+    assert plain(target) == "No word in the vocabulary begins like this, so it cannot be added."
+
+
+@pytest.mark.parametrize("query", ["\u0301", "\x00", "%", "_"])
+def test_a_search_for_nothing_readable_finds_nothing(visitor, query):
+    page = visitor.text("1/", side="source", q=query)
+    assert '<ul class="results">' in page
+    assert not re.search(r'class="results">\s*<li>', page)
+
+
+def test_the_keyword_itself_is_not_offered(visitor):
+    page = visitor.text("1/", side="source", q="hospital")
+    assert "cannot be added" in plain(re.search(r'<p class="found.*?</p>', page, re.S)[0])
+
+
+def test_an_added_word_is_marked_as_such_and_can_be_removed(visitor):
+    word = Word.objects.get(text="mto")
+    accept(visitor, 1, word)
+    row = row_of(visitor.text("1/"), word)
+    assert "added by you" in row
+    assert re.search(r'value="leave"[^>]*>.*Remove', row, re.S)
+    assert Judgement.objects.get().is_added
+    visitor.post("1/", word=word.pk, verdict="leave")
+    assert f'id="w-{word.pk}"' not in visitor.text("1/")
+
+
+def test_accepting_a_shown_word_does_not_count_as_adding_it(visitor):
+    accept(visitor, 1, neighbours(visitor)[0])
+    assert not Judgement.objects.get().is_added
+
+
+# --- Sentences -----------------------------------------------------------------------------------
+
+
+def test_a_word_is_shown_in_sentences_with_the_word_marked(visitor):
+    nurse = Word.objects.get(text="nurse")
+    row = row_of(visitor.text("1/", context=nurse.pk), nurse)
+    assert 'lang="en" dir="ltr">the <mark>nurse</mark> gave medicine</p>' in row
+    assert "a <mark>nurse</mark> at the hospital" in row
+
+
+def test_the_keyword_is_shown_in_sentences_too(visitor):
+    hospital = Word.objects.get(text="hospital")
+    page = visitor.text("1/", context=hospital.pk)
+    assert "a nurse at the <mark>hospital</mark>" in plain_marks(page)
+
+
+def plain_marks(page):
+    return " ".join(re.sub(r"</?(?!/?mark)[^>]+>", " ", page).split())
+
+
+def test_sentences_show_ten_words_on_each_side_of_at_most_five_documents(visitor_of):
+    long = " ".join([*(f"a{n}" for n in range(12)), "nurse", *(f"b{n}" for n in range(12))])
+    project = make_project(source_texts=[f"{long} nurse"] * 6)
+    visitor = visitor_of(project)
+    page = visitor.text(f"concordance/{Word.objects.get(text='nurse').pk}")
+    assert page.count("<mark>nurse</mark>") == 5
+    before = " ".join(f"a{n}" for n in range(2, 12))
+    after = " ".join(f"b{n}" for n in range(10))
+    assert f"… {before} <mark>nurse</mark> {after} …" in page
+
+
+def test_a_word_without_sentences_says_so(visitor):
+    word = Word.objects.get(text="river")
+    assert "There is no sentence with this word." in visitor.text(f"concordance/{word.pk}")
+
+
+def test_sentences_come_from_the_projects_own_documents(visitor_of):
+    other = make_project(source_texts=["the secret nurse"])
+    project = make_project()
+    visitor = visitor_of(project)
+    foreign = other.embedding.source.words.get(text="nurse")
+    assert visitor.get(f"concordance/{foreign.pk}").status_code == 404
+    assert "secret" not in visitor.text("1/", context=foreign.pk)
+    # The same vocabulary may serve two projects: its words occur in the documents of both.
+    own = project.embedding.source.words.get(text="nurse")
+    secret = other.train_corpus.documents.get()
+    own.occurrences.create(document=secret, position=2)
+    assert "secret" not in visitor.text(f"concordance/{own.pk}")
+
+
+@pytest.mark.parametrize("context", ["", "x", "-1", "9" * 30, "²"])
+def test_a_nonsense_word_to_show_in_sentences_is_passed_over(visitor, context):
+    assert '<section class="concordance"' not in visitor.text("1/", context=context)
+
+
+def test_a_script_tag_in_a_corpus_word_is_shown_as_text(visitor_of):
+    project = make_project(
+        documents=1,
+        source_words=["hospital", HOSTILE],
+        target_words=[HOSTILE, "dawa"],
+        source_texts=[f"before {HOSTILE} after"],
+        target_texts=[f"dawa {HOSTILE}"],
+    )
+    visitor = visitor_of(project)
+    source, target = Word.objects.filter(text=HOSTILE).order_by("id")
+    accept(visitor, 1, source)
+    for page in (
+        visitor.text("1/", context=source.pk),
+        visitor.text("2/", side="target", q="<scr"),
+        visitor.text("4/"),
+        visitor.text("finish/"),
+        visitor.text(f"concordance/{source.pk}"),
+        visitor.text(f"concordance/{target.pk}"),
+    ):
+        assert HOSTILE not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+# --- Documents -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def labeller(visitor_of):
+    """Someone asked for one keyword, then two documents."""
+    return visitor_of(make_project(keywords=1, documents=2))
+
+
+def pressed(page):
+    return [plain(b) for b in re.findall(r'aria-pressed="true">(.*?)</button>', page, re.S)]
+
+
+def test_a_document_is_given_a_category_and_then_another(labeller):
+    page = labeller.text("2/")
+    assert 'lang="sw" dir="ltr">muuguzi alitoa dawa</p>' in page
+    assert pressed(page) == []
+    assert location(labeller.post("2/", label="1"), 303) == f"{labeller.url('2/')}#answers"
+    assert pressed(labeller.text("2/")) == ["1 Emergency Someone needs help at once."]
+    labeller.post("2/", label="0")
+    assert pressed(labeller.text("2/")) == ["2 Other All other texts."]
+    labeller.post("2/", label="none")
+    assert pressed(labeller.text("2/")) == ["0 I can’t tell"]
+    history = DocumentLabel.objects.values_list("revision", "label", "is_current")
+    assert list(history) == [(1, 1, False), (2, 0, False), (3, None, True)]
+
+
+@pytest.mark.parametrize("label", ["", "7", "x", "-1", "9" * 30])
+def test_a_label_that_is_no_category_is_refused(labeller, label):
+    assert labeller.post("2/", label=label).status_code == 400
+    assert not DocumentLabel.objects.exists()
+
+
+# --- Finishing -----------------------------------------------------------------------------------
+
+
+def test_the_finish_page_counts_answers_and_leads_to_the_open_ones(labeller):
+    first, second = neighbours(labeller)[:2]
+    accept(labeller, 1, first)
+    labeller.post("1/", word=second.pk, verdict="reject")
+    accept(labeller, 1, Word.objects.get(text="mto"))
+    labeller.post("3/", label="none")
+    page = labeller.text("finish/")
+    facts = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    assert [(what, plain(number)) for what, number in facts] == [
+        ("words answered", "1 of 1"),
+        ("accepted", "2"),
+        ("rejected", "1"),
+        ("added by you", "1"),
+        ("texts sorted", "1 of 2"),
+    ]
+    links = re.findall(r'<li><a class="button" href="([^"]+)"', page)
+    assert links == [labeller.url("2/")]
+
+
+def test_an_answer_taken_back_leaves_its_keyword_open(visitor):
+    word = neighbours(visitor)[0]
+    accept(visitor, 1, word)
+    visitor.post("1/", word=word.pk, verdict="leave")
+    assert "0 of 3" in plain(visitor.text("finish/"))
+
+
+def test_submitting_shows_the_completion_code_and_a_second_submit_changes_nothing(visitor):
+    code = visitor.assignment.completion_code
+    assert code not in visitor.text("finish/")
+    assert location(visitor.post("finish/"), 303) == visitor.url("finish/")
+    assert code in visitor.text("finish/")
+    first = visitor.session
+    job = Job.objects.get()
+    assert (job.kind, job.subject_id) == ("process_session", first.pk)
+
+    assert location(visitor.post("finish/"), 303) == visitor.url("finish/")
+    assert code in visitor.text("finish/")
+    assert Job.objects.count() == 1
+    assert visitor.session.submitted_at == first.submitted_at is not None
+
+
+def test_after_submission_every_page_leads_to_the_finish_page(visitor):
+    word = neighbours(visitor)[0]
+    visitor.post("finish/")
+    for response in (visitor.get("1/"), accept(visitor, 1, word), visitor.post("welcome/")):
+        assert location(response, 303) == visitor.url()
+    assert location(visitor.get()) == visitor.url("finish/")
+    assert not Judgement.objects.exists()
+
+
+def test_the_completion_code_stays_readable_after_the_links_time(visitor):
+    visitor.post("finish/")
+    Assignment.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    assert visitor.assignment.completion_code in visitor.text("finish/")
+
+
+def test_batches_follow_one_another_in_one_session(visitor_of, settings):
+    settings.SITE_URL = "http://clime.example"
+    first = visitor_of(make_project(keywords=3, batch_size=2))
+    assert "part 1 of 2" in first.text("welcome/")
+    accept(first, 1, neighbours(first)[0])
+    first.post("finish/")
+    second = Visitor(Assignment.objects.exclude(pk=first.assignment.pk).get())
+    assert f'href="http://clime.example{second.url()}"' in first.text("finish/")
+    assert first.session.state == "open"
+    assert not Job.objects.exists()
+
+    assert location(second.get()) == second.url("1/")  # the consent holds for the whole session
+    accept(second, 1, neighbours(second)[0])
+    second.assignment.refresh_from_db()
+    assert second.assignment.state == "active"
+    assert "1 of 1" in plain(second.text("finish/"))
+    second.post("finish/")
+    assert second.session == first.session
+    assert second.session.state == "submitted"
+    assert Job.objects.count() == 1
+    assert "next part" not in first.text("finish/")
+
+
+# --- Refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["", "welcome/", "1/", "finish/", "concordance/1"])
+@pytest.mark.parametrize("end", ["revoke", "time", "sweep"])
+def test_an_ended_link_says_what_to_do(visitor, path, end):
+    if end == "revoke":
+        tasks_services.revoke(visitor.assignment)
+    else:
+        Assignment.objects.update(expires_at=timezone.now())
+    if end == "sweep":
+        tasks_services.expire_overdue()
+    response = visitor.get(path)
+    assert response.status_code == 410
+    assert "ask the person who hired you" in response.content.decode()
+
+
+def test_an_answer_and_a_submission_after_the_end_are_refused(visitor):
+    word = neighbours(visitor)[0]
+    tasks_services.revoke(visitor.assignment)
+    assert accept(visitor, 1, word).status_code == 410
+    assert visitor.post("finish/").status_code == 410
+    assert not Judgement.objects.exists()
+    assert visitor.session.state == "open"
+
+
+@pytest.mark.parametrize("path", ["", "welcome/", "1/", "finish/", "concordance/1"])
+def test_a_forged_link_is_not_known(visitor, path):
+    forged = visitor.url(path).replace("/t/", "/t/2")
+    response = visitor.client.get(forged)
+    assert response.status_code == 404
+    assert "We do not know this link" in response.content.decode()
+
+
+def test_a_replaced_link_is_not_known(visitor):
+    old = visitor.url("1/")
+    Assignment.objects.update(link_version=2)
+    visitor.assignment.refresh_from_db()
+    assert visitor.client.get(old).status_code == 404
+    assert visitor.get("1/").status_code == 200
+
+
+@pytest.mark.parametrize("position", [0, 4, 10**30])
+def test_an_item_that_the_task_does_not_have_is_refused(visitor, position):
+    response = visitor.get(f"{position}/")
+    assert response.status_code == 404
+    assert visitor.url() in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"verdict": "accept"},
+        {"word": "x", "verdict": "accept"},
+        {"word": "9" * 30, "verdict": "accept"},
+        {"word": "1\x00", "verdict": "accept"},
+        {"word": "{word}", "verdict": "love"},
+        {"word": "{keyword}", "verdict": "accept"},
+        {"word": "{foreign}", "verdict": "accept"},
+    ],
+)
+def test_a_form_that_is_no_answer_is_refused(visitor, form):
+    foreign = make_project().embedding.source.words.first()
+    ids = {
+        "word": neighbours(visitor)[0].pk,
+        "keyword": visitor.item(1).keyword.word_id,
+        "foreign": foreign.pk,
+    }
+    response = visitor.post("1/", **{name: text.format(**ids) for name, text in form.items()})
+    assert response.status_code == 400
+    assert "This was not saved" in response.content.decode()
+    assert not Judgement.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_other_methods_are_not_allowed(visitor, method):
+    assert getattr(visitor.client, method)(visitor.url("1/")).status_code == 405
+
+
+# --- Headers and cost ----------------------------------------------------------------------------
+
+
+def test_no_page_sets_a_cookie_or_may_be_stored_or_found(newcomer):
+    responses = [newcomer.get("welcome/"), newcomer.post("welcome/"), newcomer.get()]
+    word = neighbours(newcomer)[0]
+    responses += [newcomer.get("1/"), accept(newcomer, 1, word), newcomer.get("finish/")]
+    responses += [newcomer.get(f"concordance/{word.pk}")]
+    responses += [
+        newcomer.send("judgements", keyword=0),
+        newcomer.get("words", side="source", q="n"),
+    ]
+    responses += [newcomer.get("99/"), newcomer.post("finish/"), newcomer.get("finish/")]
+    for response in responses:
+        assert not response.cookies
+        assert response["Cache-Control"] == "no-store"
+        assert response["Referrer-Policy"] == "same-origin"
+        assert "unsafe-inline" not in response["Content-Security-Policy"]
+    pages = [r.content.decode() for r in responses if b"<html" in r.content]
+    assert len(pages) == 5
+    for page in pages:
+        assert '<meta name="robots" content="noindex">' in page
+        assert not re.search(r'<style|<script(?! type="module" src=)|\sstyle=|\son[a-z]+=', page)
+
+
+def cost(visitor, path):
+    """Return how many queries a page needs."""
+    with CaptureQueriesContext(connection) as queries:
+        assert visitor.get(path).status_code in {200, 302}
+    return len(queries)
+
+
+def test_a_page_costs_the_same_number_of_queries_whatever_the_projects_size(visitor_of):
+    def busy_visitor(**size):
+        """Return someone who answered, added a word and asked for sentences."""
+        visitor = visitor_of(make_project(**size))
+        words = visitor.assignment.hit.project.embedding.source.words
+        for word in [*neighbours(visitor), *words.filter(row__gt=20)]:
+            accept(visitor, 1, word)
+        nurse = words.get(text="nurse")
+        document = visitor.assignment.hit.items.last().position
+        pages = ["", "welcome/", f"1/?context={nurse.pk}", "1/?side=source&q=w", f"{document}/"]
+        pages += [f"concordance/{nurse.pk}", "words?side=source&q=w", "finish/"]
+        costs = [cost(visitor, page) for page in pages]
+        visitor.post("finish/")
+        return [*costs, cost(visitor, "finish/")]
+
+    small = busy_visitor(keywords=1, documents=1, neighbours=1)
+    large = busy_visitor(
+        keywords=20, documents=9, neighbours=15, source_texts=["the nurse at the hospital"] * 30
+    )
+    assert small == large
+    assert max(large) <= 10

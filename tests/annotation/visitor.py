@@ -1,0 +1,47 @@
+"""Someone at the task pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from annotation.models import Session
+from tests.factories import token_of
+
+
+@dataclass
+class Visitor:
+    """Someone who opens pages of their task, sends forms, and sends what the script would."""
+
+    assignment: Any
+    client: Client = field(default_factory=lambda: Client(enforce_csrf_checks=True))
+
+    def url(self, path: str = "") -> str:
+        return f"/t/{token_of(self.assignment)}/{path}"
+
+    def get(self, path: str = "", **query: Any) -> HttpResponse:
+        return self.client.get(self.url(path), query)
+
+    def post(self, path: str, **form: Any) -> HttpResponse:
+        return self.client.post(self.url(path), form)
+
+    def send(self, path: str, **answer: Any) -> HttpResponse:
+        return self.client.post(self.url(path), answer, content_type="application/json")
+
+    def agree(self) -> None:
+        assert self.post("welcome/").status_code == 303
+
+    @property
+    def session(self) -> Session:
+        return Session.objects.of(self.assignment).get()
+
+    def text(self, path: str = "", **query: Any) -> str:
+        response = self.get(path, **query)
+        assert response.status_code == 200
+        return response.content.decode()
+
+    def item(self, position: int) -> Any:
+        return self.assignment.hit.items.get(position=position)
