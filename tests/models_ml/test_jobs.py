@@ -135,6 +135,7 @@ def test_a_job_that_kills_its_workers_is_given_up(sent, settings):
 
 def test_an_unreachable_broker_leaves_the_job_to_the_sweeper(monkeypatch, caplog):
     nowhere = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
+    nowhere.conf.broker_transport_options = {"max_retries": 0}  # as in the settings
     monkeypatch.setattr(jobs, "current_app", nowhere)
     job = new_job()
     jobs.send(job.pk)
