@@ -157,7 +157,7 @@ def _experiment_arguments(parser: ArgumentParser) -> None:
 
 def _vectors_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--dim", metavar="N", type=count, default=40, help="dimensions (%(default)s)"
+        "--dim", metavar="N", type=count, default=50, help="dimensions (%(default)s)"
     )
     parser.add_argument(
         "--pairs",
@@ -167,7 +167,7 @@ def _vectors_arguments(parser: ArgumentParser) -> None:
         help="dictionary pairs that align (%(default)s)",
     )
     parser.add_argument(
-        "--window", metavar="N", type=count, default=10, help="tokens to a side (%(default)s)"
+        "--window", metavar="N", type=count, default=5, help="tokens to a side (%(default)s)"
     )
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="of the pairs drawn (%(default)s)"

@@ -81,16 +81,18 @@ def _content(folder: Path, side: Side) -> list[Text]:
     """Return one language's texts without its function words.
 
     In texts as short as these, function words would be the keywords: their IDF is no hindrance.
-    Without a vector they cannot be.
+    Without a vector they cannot be. Raises InputError for a folder without a text.
     """
+    files = [folder / name for name in TEXTS[side] if (folder / name).exists()]
+    if not files:
+        raise InputError(f"holds no {side} text ({' or '.join(TEXTS[side])})", folder)
     path = folder / FUNCTION_WORDS
     listed = read_pairs(path, header=("word", "language")) if path.exists() else []
     dropped = {word for word, language in listed if language == side}
     return [
         [token for token in document.tokens if token not in dropped]
-        for name in TEXTS[side]
-        if (folder / name).exists()
-        for document in read_documents(folder / name, labels=None, require_labels=False)
+        for file in files
+        for document in read_documents(file, labels=None, require_labels=False)
     ]
 
 

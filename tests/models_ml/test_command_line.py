@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -281,3 +282,18 @@ def test_a_log_gets_a_line_when_something_new_begins(monkeypatch):
             progress("training", done, 100)
         progress("refining", 0, 0)
     assert log.getvalue() == "training\nrefining\n"
+
+
+def test_vectors_are_built_by_the_command_with_its_defaults(tmp_path):
+    demo, folder = REPOSITORY / "demo", tmp_path / "demo"
+    shutil.copytree(demo, folder, ignore=shutil.ignore_patterns("*.vec.gz"))
+    assert main(["vectors", str(folder)]) == 0
+    for name in ("source", "target"):
+        made, kept = (read_vectors(where / f"{name}.vec.gz") for where in (folder, demo))
+        assert made.words == kept.words
+        np.testing.assert_allclose(made.matrix, kept.matrix, atol=1e-3)
+
+
+def test_vectors_of_a_folder_without_texts_are_refused_by_its_name(tmp_path, capsys):
+    assert main(["vectors", str(tmp_path)]) == 2
+    assert f"{tmp_path}: holds no source text (train.jsonl)" in capsys.readouterr().err
