@@ -20,7 +20,8 @@ def django_db_modify_db_settings(tmp_path_factory):
 def settings_of_all_tests(tmp_path_factory):
     """Keep artefacts apart, serve static files from where they are, hash passwords quickly, and
     send jobs over Celery's in-memory broker: no worker of a running demo may find them."""
-    current_app.conf.update(broker_url="memory://", broker_transport_options={})
+    # The address to write to, since Celery prefers CELERY_BROKER_URL to its own `broker_url`.
+    current_app.conf.update(broker_write_url="memory://", broker_transport_options={})
     storages = {
         "default": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",

@@ -1,15 +1,27 @@
 """Whole sessions in a real browser: by mouse, by keyboard, without scripts, on a phone."""
 
-import os
 import re
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from annotation.models import DocumentLabel, Judgement, Session
 from models_ml.models import Job, Word
+from tests.e2e.steps import (
+    add_word,
+    agree,
+    focused,
+    is_pressed,
+    press,
+    press_keys,
+    row,
+    show_sentences,
+    step,
+    submit,
+    tab_to,
+    wait_until_saved,
+)
 from tests.factories import make_link, make_project, token_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -17,23 +29,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 LONG_WORD = "wasiojitegemea" * 4
 HOSTILE = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Give Chromium; a missing one is a failure in CI, else a skip."""
-    path = os.environ.get("CLIME_CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        missing = "Chromium was not found: install it, or name it in CLIME_CHROMIUM"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
-        # Playwright's event loop lives in this thread, but none of our code is called from it.
-        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -69,75 +64,6 @@ def open_page(browser, live_server, settings):
     for context in contexts:
         context.close()
     assert not wrongs
-
-
-# --- What a person does on the pages -------------------------------------------------------------
-
-
-def agree(page):
-    page.get_by_role("button", name="I agree and start").click()
-    page.wait_for_url(re.compile(r"/1/$"))
-
-
-def row(page, word):
-    return page.locator(".row").filter(has=page.locator(f'bdi:text-is("{word}")'))
-
-
-def press(page, word, button):
-    row(page, word).get_by_role("button", name=button).click()
-
-
-def is_pressed(page, word, button):
-    button = row(page, word).get_by_role("button", name=button)
-    return button.get_attribute("aria-pressed") == "true"
-
-
-def wait_until_saved(page):
-    expect(page.get_by_role("status").filter(has_text="Saved")).to_have_text("Saved")
-
-
-def show_sentences(page, word):
-    page.locator("a.word").filter(has_text=word).first.click()
-
-
-def add_word(page, language, beginning, word):
-    column = page.locator(".column").filter(has=page.get_by_role("heading", name=language))
-    column.get_by_role("searchbox").fill(beginning)
-    column.locator(".results").get_by_role("button", name=word, exact=True).click()
-
-
-def step(page, name):
-    """Press Back, Next or Finish, and wait for the page it leads to."""
-    before = page.url
-    page.get_by_role("link", name=name, exact=True).click()
-    page.wait_for_url(lambda url: url != before)
-
-
-def submit(page):
-    """Submit and return the completion code."""
-    page.get_by_role("button", name="Submit my answers").click()
-    page.get_by_role("heading", name="Thank you").wait_for()
-    return page.locator(".code samp").inner_text()
-
-
-def tab_to(page, goal):
-    """Press Tab until the element with this text or id has the focus."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        text = page.evaluate("document.activeElement.textContent.trim()")
-        if focused(page) == goal or text.startswith(goal):
-            return
-    pytest.fail(f"{goal!r} cannot be reached by Tab")
-
-
-def focused(page):
-    """Return the id of the element that has the focus."""
-    return page.evaluate("document.activeElement.id")
-
-
-def press_keys(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def word_id(text):

@@ -1,6 +1,5 @@
-"""`./run demo` as a newcomer uses it: one command, a crowd, reports, and nothing left behind."""
+"""`./run demo` as newcomers use it: people and a crowd work, reports come, no orphan stays."""
 
-import json
 import os
 import re
 import signal
@@ -8,16 +7,18 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urlencode
 
 import psycopg
 import pytest
 from django.conf import settings as django_settings
+from playwright.sync_api import expect
+
+from tests.e2e.steps import agree, press_keys, step, submit, tab_to, wait_until_saved
 
 HOME = Path(__file__).resolve().parents[2]
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+SIDES = ("source", "target")
 pytestmark = pytest.mark.e2e
 
 
@@ -28,20 +29,25 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Give variables for a demo of its own, on the kind of database that the tests run on."""
-    data = tmp_path_factory.mktemp("demo")
-    variables = os.environ | {"CLIME_DATA_DIR": str(data)}
-    where = django_settings.DATABASES["default"]
-    if "sqlite" in where["ENGINE"]:
-        yield variables | {"DATABASE_URL": f"sqlite:///{data / 'clime.sqlite3'}"}
-        return
-    name = f"clime_demo_{os.getpid()}"
+def new_environment(tmp_path_factory):
+    """Give a function to make variables for a demo of its own, on the tests' kind of database."""
+    where, names = django_settings.DATABASES["default"], []
     server = f"postgres://{where['USER']}@{where['HOST']}:{where['PORT']}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        yield variables | {"DATABASE_URL": f"{server}/{name}"}
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def make():
+        data = tmp_path_factory.mktemp("demo")
+        variables = os.environ | {"CLIME_DATA_DIR": str(data)}
+        if "sqlite" in where["ENGINE"]:
+            return variables | {"DATABASE_URL": f"sqlite:///{data / 'clime.sqlite3'}"}
+        names.append(f"clime_demo_{os.getpid()}_{len(names)}")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {names[-1]}")
+        return variables | {"DATABASE_URL": f"{server}/{names[-1]}"}
+
+    yield make
+    for name in names:
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 class Demo:
@@ -98,55 +104,149 @@ def is_running(pid):
     return state != "Z"
 
 
-def logged_in(demo, password):
-    """Return an opener that is logged in to the admin."""
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    page = opener.open(f"{demo.url}/admin/login/").read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    form = {"username": "manager", "password": password, "csrfmiddlewaretoken": token}
-    opener.open(f"{demo.url}/admin/login/", urlencode(form).encode())
-    return opener
+@pytest.fixture(scope="module")
+def demo(new_environment):
+    """Give a running demo whose project is prepared."""
+    demo = Demo(new_environment(), free_port())
+    demo.link = demo.printed(r"an annotator's task\s+(\S+)", timeout_s=120)
+    demo.password = demo.printed(r"password: (\S+)", timeout_s=5)
+    demo.report = demo.printed(r"the report\s+(\S+)", timeout_s=5)
+    demo.slug = demo.report.rstrip("/").rsplit("/", 1)[1]
+    yield demo
+    demo.process.send_signal(signal.SIGINT)
+    demo.process.wait(timeout=15)
 
 
-def finished_report(opener, url, *, timeout_s):
+@pytest.fixture
+def new_page(browser):
+    """Give a function that opens a page of a person of their own."""
+    contexts = []
+
+    def open_(size):
+        contexts.append(browser.new_context(viewport=size))
+        contexts[-1].set_default_timeout(15_000)
+        return contexts[-1].new_page()
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def manager(demo, new_page):
+    """Give a page of someone logged in to the admin."""
+    page = new_page(DESK)
+    page.goto(f"{demo.url}/admin/")
+    page.get_by_label("Username").fill("manager")
+    page.get_by_label("Password").fill(demo.password)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Projects and their work").wait_for()
+    return page
+
+
+def finished_report(manager, address, *, timeout_s=240):
+    """Return a session's report as JSON, once every accuracy is there."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        report = json.load(opener.open(url))
+        report = manager.request.get(f"{address}report.json").json()
         if report["arms"] and all(arm["mean"] is not None for arm in report["arms"]):
             return report
         time.sleep(1)
-    pytest.fail(f"the report is not finished: {report}")
+    return pytest.fail(f"the report is not finished: {report}")
 
 
-def test_the_demo_walks_the_whole_loop_and_ends_cleanly(environment):
-    port = free_port()
-    demo = Demo(environment, port)
-    link = demo.printed(r"an annotator's task\s+(\S+)", timeout_s=120)
-    password = demo.printed(r"password: (\S+)", timeout_s=5)
-    slug = demo.printed(r"the report\s+\S+/reports/projects/([^/\s]+)/", timeout_s=5)
-    assert urllib.request.urlopen(link).status == 200
+def report_of(manager, demo, worker_id):
+    """Return the address of a person's session report, found by way of the project's report."""
+    manager.goto(demo.report)
+    manager.get_by_role("link", name=worker_id, exact=True).click()
+    manager.get_by_role("heading", level=1, name=worker_id).wait_for()
+    return manager.url
 
-    crowd = demo.manage("simulate_crowd", slug, "--annotators", "2", "--url", demo.url)
-    reports = re.findall(r"/reports/sessions/\d+/", crowd)
+
+def assert_is_finished(report):
+    assert [arm["arm"] for arm in report["arms"]] == ["base", "clime"]
+    assert all(0 < arm["mean"] <= 1 for arm in report["arms"])
+    assert {len(arm["accuracies"]) for arm in report["arms"]} == {10}
+
+
+def count_of_keywords(page):
+    return int(re.search(r"\d+ of (\d+)", page.locator("body").inner_text())[1])
+
+
+def test_a_person_with_a_mouse_does_a_whole_session_and_gets_a_report(demo, new_page, manager):
+    page = new_page(PHONE)
+    page.goto(demo.link)
+    agree(page)
+    keywords = count_of_keywords(page)
+    assert keywords == 50
+    for position in range(1, keywords + 1):
+        source, target = (page.locator(f".column[data-side={side}]") for side in SIDES)
+        source.get_by_role("button", name="Accept").first.click()
+        target.get_by_role("button", name="Reject").last.click()
+        if position == 1:
+            source.locator("a.word").first.click()
+            expect(source.locator("mark").first).to_be_visible()
+        wait_until_saved(page)
+        step(page, "Next" if position < keywords else "Finish")
+    assert len(submit(page)) == 8
+    report = finished_report(manager, report_of(manager, demo, "demo"))
+    assert_is_finished(report)
+    answers = report["answers"]
+    assert (answers["accepted"], answers["rejected"]) == (keywords, keywords)
+
+
+def test_a_manager_makes_a_link_and_a_person_works_by_keyboard_alone(demo, new_page, manager):
+    manager.get_by_role("link", name="Projects", exact=True).first.click()
+    manager.get_by_role("link", name="links", exact=True).click()
+    manager.get_by_label("Names").fill("amina")
+    manager.get_by_role("button", name="Make links").click()
+    address = re.search(rf"{demo.url}/t/\S+", manager.locator("tr", has_text="amina").inner_text())
+
+    page = new_page(DESK)
+    page.goto(address[0])
+    tab_to(page, "I agree and start")
+    press_keys(page, "Enter")
+    page.wait_for_url(re.compile(r"/1/$"))
+    keywords = count_of_keywords(page)
+    for position in range(1, keywords + 1):
+        press_keys(page, "j", "a", "j", "r", "j", "a", "u")
+        wait_until_saved(page)
+        press_keys(page, "n")
+        there = rf"/{position + 1}/$" if position < keywords else r"/finish/$"
+        page.wait_for_url(re.compile(there))
+    tab_to(page, "Submit my answers")
+    press_keys(page, "Enter")
+    page.get_by_role("heading", name="Thank you").wait_for()
+    report = finished_report(manager, report_of(manager, demo, "amina"))
+    assert_is_finished(report)
+    answers = report["answers"]
+    assert (answers["accepted"], answers["rejected"]) == (keywords, keywords)
+
+
+def test_a_simulated_crowd_works_through_the_pages_and_gets_reports(demo, manager):
+    crowd = demo.manage("simulate_crowd", demo.slug, "--annotators", "2", "--url", demo.url)
+    reports = re.findall(rf"{demo.url}/reports/sessions/\d+/", crowd)
     assert len(reports) == 2
-    opener = logged_in(demo, password)
-    for path in reports:
-        report = finished_report(opener, f"{demo.url}{path}report.json", timeout_s=240)
-        assert [arm["arm"] for arm in report["arms"]] == ["base", "clime"]
-        assert all(0 <= arm["mean"] <= 1 for arm in report["arms"])
+    for address in reports:
+        assert_is_finished(finished_report(manager, address))
 
-    children = demo.children()
+
+def test_the_demo_stops_resumes_and_leaves_no_orphans(new_environment):
+    environment, port = new_environment(), free_port()
+    first = Demo(environment, port)
+    link = first.printed(r"an annotator's task\s+(\S+)", timeout_s=120)
+    children = first.children()
     assert len(children) >= 4
-    demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(timeout=15) == 0
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(timeout=15) == 0
     assert not any(map(is_running, children))
 
-    again = Demo(environment, port)
-    assert again.printed(r"an annotator's task\s+(\S+)", timeout_s=60) == link
-    children = again.children()
+    second = Demo(environment, port)
+    assert second.printed(r"an annotator's task\s+(\S+)", timeout_s=60) == link
+    children = second.children()
     assert len(children) >= 4
-    again.process.kill()
-    again.process.wait()
+    second.process.kill()
+    second.process.wait()
     deadline = time.monotonic() + 10
     while any(map(is_running, children)) and time.monotonic() < deadline:
         time.sleep(0.1)
