@@ -133,7 +133,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "clime_project.jobs.sweep", "schedule": 10.0, "options": {"expires": 10}},
 }
 # A worker that has not reported for this long is taken for dead and its job is given to another.
-JOB_LEASE_S = env.int("JOB_LEASE_S", 60, validate=validate.Range(min=5))
+JOB_LEASE_S = env.int("JOB_LEASE_S", 60, validate=validate.Range(min=1))
 JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 5, validate=validate.Range(min=1))
 
 # --- Safety ---------------------------------------------------------------------------------

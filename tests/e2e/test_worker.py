@@ -61,7 +61,7 @@ def environment(broker, tmp_path, settings):
         "CLIME_DATA_DIR": str(tmp_path),
         "DATABASE_URL": database_url(),
         "CELERY_BROKER_URL": broker,
-        "JOB_LEASE_S": "5",
+        "JOB_LEASE_S": "2",
         "OMP_NUM_THREADS": "1",
     }
 
@@ -119,7 +119,7 @@ def test_a_killed_workers_job_is_finished_by_another(environment, start_worker):
     first.wait()
     assert Job.objects.get(pk=job.pk).state == JobState.RUNNING, "killed too late to test anything"
     start_worker()
-    time.sleep(5.5)  # the dead worker's lease
+    time.sleep(2.5)  # the dead worker's lease
     tell(environment, "assert jobs.sweep() >= 1")
     wait_for(is_state(JobState.DONE), timeout_s=60, what="the second worker's end")
     project.refresh_from_db()
