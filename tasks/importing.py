@@ -75,7 +75,7 @@ def _annotator_file(folder: Path) -> Artefact | None:
 
 def unused_slug(name: str) -> str:
     """Return a short address for a project's name that no other project has."""
-    stem = slugify(name)[:40].strip("-") or "project"
+    stem = slugify(name)[:44].strip("-") or "project"
     taken = set(Project.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     candidates = (stem if n == 1 else f"{stem}-{n}" for n in range(1, len(taken) + 2))
     return next(slug for slug in candidates if slug not in taken)
