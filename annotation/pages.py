@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Case, When
 
 from annotation.models import DocumentLabel, Judgement, Session, Verdict
+from models_ml.core.concordance import window
 from models_ml.models import Keyword, Occurrence, Side, Vocabulary, Word, fold
 from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
 
@@ -209,14 +210,14 @@ def concordance(project: Project, word_id: int) -> Concordance | None:
 
 
 def _excerpt(place: Occurrence) -> Excerpt:
-    tokens, here = place.document.tokens, place.position
-    start, stop = max(0, here - CONTEXT_TOKENS), here + 1 + CONTEXT_TOKENS
-    before = " ".join(tokens[start:here])
-    after = " ".join(tokens[here + 1 : stop])
+    tokens = place.document.tokens
+    before, word, after = window(tokens, place.position, width=CONTEXT_TOKENS)
+    is_cut_before = len(before) < place.position
+    is_cut_after = place.position + 1 + len(after) < len(tokens)
     return Excerpt(
-        before=f"… {before}" if start else before,
-        word=tokens[here],
-        after=f"{after} …" if stop < len(tokens) else after,
+        before=" ".join(["…", *before] if is_cut_before else before),
+        word=word,
+        after=" ".join([*after, "…"] if is_cut_after else after),
     )
 
 
