@@ -120,7 +120,7 @@ def test_a_killed_workers_job_is_finished_by_another(environment, start_worker):
     assert Job.objects.get(pk=job.pk).state == JobState.RUNNING, "killed too late to test anything"
     start_worker()
     time.sleep(2.5)  # the dead worker's lease
-    tell(environment, "assert jobs.sweep() >= 1")
+    tell(environment, "jobs.sweep()")  # RabbitMQ may have given the message back before
     wait_for(is_state(JobState.DONE), timeout_s=60, what="the second worker's end")
     project.refresh_from_db()
     assert project.state == "open"
