@@ -185,7 +185,7 @@ def refine_embedding(
 ) -> Embedding:
     """Return the embedding that constraints make of `parent`, stored as a delta over it."""
     ordered = sorted(constraints, key=lambda c: (c.keyword, c.neighbour))
-    settings = asdict(config)
+    settings = asdict(config) | {"regularization": config.strength}
     key = content_key(
         version=ALGORITHM,
         parent=parent.key,

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from tasks import services
-from tasks.models import Category, Project, ProjectState
+from tasks.models import Category, Project, ProjectState, RefinementMethod
 
 
 class ProjectForm(forms.ModelForm[Project]):
@@ -29,6 +29,9 @@ class ProjectForm(forms.ModelForm[Project]):
         if value("document_count") and value("pool_corpus") is None:
             message = "Without a pool of target documents there are none to label: enter 0."
             self.add_error("document_count" if "document_count" in self.fields else None, message)
+        strength = data.get("regularization")
+        if data.get("method") == RefinementMethod.SPECTRAL and strength and strength <= 0.5:
+            self.add_error("regularization", "Spectral refinement needs more than 0.5.")
         self._check_languages(value)
         if value("state") == ProjectState.OPEN and instance.ranking_id is None:
             self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")

@@ -21,6 +21,7 @@ class ClassifierKind(models.TextChoices):
 
 class RefinementMethod(models.TextChoices):
     PAPER = "paper", "paper (Eq. 3–5, Adam)"
+    SPECTRAL = "spectral", "spectral (normalised graph, exact)"
 
 
 class ProjectState(models.TextChoices):
@@ -107,7 +108,12 @@ class Project(models.Model):
         max_length=16, choices=RefinementMethod.choices, default=RefinementMethod.PAPER
     )
     regularization = models.FloatField(
-        "regularization λ", default=1.0, validators=[MinValueValidator(0.0)]
+        "regularization λ",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0)],
+        help_text="empty: the method's own, 1 for paper and 0.55 for spectral, which needs more "
+        "than 0.5",
     )
     learning_rate = models.FloatField(default=0.001, validators=[MinValueValidator(1e-9)])
     iterations = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])

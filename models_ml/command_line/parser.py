@@ -176,7 +176,7 @@ def _vectors_arguments(parser: ArgumentParser) -> None:
 
 def _refinement_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--method", metavar="NAME", default="paper", help="of refinement (%(default)s)"
+        "--method", metavar="NAME", default="paper", help="paper or spectral (%(default)s)"
     )
     parser.add_argument(
         "--learning-rate", metavar="X", type=float, default=0.001, help="of Adam (%(default)s)"
@@ -188,8 +188,7 @@ def _refinement_arguments(parser: ArgumentParser) -> None:
         "--regularization",
         metavar="λ",
         type=float,
-        default=1.0,
-        help="of the distance moved (%(default)s)",
+        help="of the distance moved (1 for paper, 0.55 for spectral)",
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import coo_array, csc_array, diags_array, eye_array
+from scipy.sparse.linalg import eigsh, splu
 from torch import Tensor
 
 from models_ml.core.constraints import Constraint
@@ -16,23 +19,39 @@ from models_ml.core.training import Progress
 REPORT_EVERY = 100  # iterations
 
 
+class UnboundedCostWarning(UserWarning):
+    """The paper's cost has no minimum: the longer the descent, the longer the vectors."""
+
+
 @dataclass(frozen=True)
 class RefinementConfig:
     """A refinement method and its options.
 
-    learning_rate, iterations: of Adam, full batch; regularization: λ of Eq. 5.
+    learning_rate, iterations: of Adam, full batch, for `paper`.
+    regularization: λ of Eq. 5; None for the method's own (1 for `paper`, 0.55 for `spectral`).
     """
 
     method: str = "paper"
     learning_rate: float = 1e-3
     iterations: int = 10_000
-    regularization: float = 1.0
+    regularization: float | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"refinement method {self.method!r} is none of {', '.join(METHODS)}")
         if self.iterations < 0:
             raise ValueError(f"iterations must not be negative, but are {self.iterations}")
+        if self.method == "spectral" and self.strength <= 0.5:
+            raise ValueError(
+                f"regularization must be above 0.5 for spectral, but is {self.strength}"
+            )
+
+    @property
+    def strength(self) -> float:
+        """λ, the method's own where none was chosen."""
+        if self.regularization is not None:
+            return self.regularization
+        return 0.55 if self.method == "spectral" else 1.0
 
 
 def refine(
@@ -65,19 +84,65 @@ def follow_paper(
     """Return the embedding after Adam's steps down Eq. 3-5 from where the vectors were.
 
     Only words in constraints move, and no vector is brought back to unit length. A keyword with
-    many constraints makes the cost unbounded below: then norms grow with the iterations.
-    Source: Yuan et al. 2020, Eq. 3-5.
+    many constraints makes the cost unbounded below (UnboundedCostWarning): then norms grow with
+    the iterations. Source: Yuan et al. 2020, Eq. 3-5.
     """
     ids, links = constraint_graph(constraints)
+    _warn_if_unbounded(similarity_cost(links), config.strength)
     start = torch.from_numpy(embedding.gather(ids)).double()  # (moved, dim)
     rows = start.clone()
     optimizer = torch.optim.Adam([rows], lr=config.learning_rate, fused=True)
     for iteration in range(1, config.iterations + 1):
-        rows.grad = cost_gradient(rows, start, links, config.regularization)
+        rows.grad = cost_gradient(rows, start, links, config.strength)
         optimizer.step()
         if iteration % REPORT_EVERY == 0 or iteration == config.iterations:
             progress(iteration, config.iterations)
     return embedding.moved(ids, rows.float().numpy())
+
+
+def _warn_if_unbounded(similarity: csc_array[np.float64], strength: float) -> None:
+    smallest = smallest_eigenvalue(similarity)
+    if strength <= -smallest:
+        warnings.warn(
+            f"with λ = {strength:g} these constraints leave the cost without a minimum: it needs "
+            f"λ above {-smallest:.3f}",
+            UnboundedCostWarning,
+            stacklevel=4,
+        )
+
+
+def solve_spectral(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    config: RefinementConfig,
+    progress: Progress,
+) -> Embedding:
+    """Return the embedding at the minimum of Eq. 3-5 with its graph normalised by degree.
+
+    (D^-½ S D^-½ + λI) E = λÊ, S as in `similarity_cost`, D_ii = 2 Σ_j |S_ij|, solved exactly; then
+    each row gets back the length it came with. The normalised graph has no eigenvalue below -½, so
+    any λ > ½ has one minimum, however many constraints a keyword has.
+    """
+    ids, links = constraint_graph(constraints)
+    similarity = similarity_cost(links)
+    start = embedding.gather(ids).astype(np.float64)  # (moved, dim)
+    degrees: np.ndarray = 2 * np.asarray(abs(similarity).sum(axis=1))
+    # A word whose constraints cancel or weigh nothing is linked to nothing, and stays.
+    scale = diags_array(1 / np.sqrt(np.where(degrees == 0, 1, degrees)))
+    system = scale @ similarity @ scale + config.strength * eye_array(len(ids))
+    # The order of elimination for symmetric graphs: keywords are hubs of stars, and little fills.
+    factored = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    rows = factored.solve(config.strength * start)
+    progress(1, 1)
+    return embedding.moved(ids, _with_lengths_of(start, rows).astype(np.float32))
+
+
+def _with_lengths_of(start: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the rows, (n, dim), each as long as that of `start`; zero rows stay zero."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    wanted = np.linalg.norm(start, axis=1, keepdims=True)
+    scaled: np.ndarray = rows * (wanted / np.where(lengths == 0, 1, lengths))
+    return scaled
 
 
 def constraint_graph(constraints: Sequence[Constraint]) -> tuple[WordIds, Tensor]:
@@ -100,6 +165,24 @@ def constraint_graph(constraints: Sequence[Constraint]) -> tuple[WordIds, Tensor
     return ids, links.coalesce()
 
 
+def similarity_cost(links: Tensor) -> csc_array[np.float64]:
+    """Return S of C(E) = tr(EᵀSE) + λ‖E - Ê‖², (moved, moved): half of the links.
+
+    S_ij is -½ for an accepted pair and +½ for a rejected one, times its weight.
+    """
+    row, column = links.indices().numpy()
+    halves = coo_array((links.values().numpy() / 2, (row, column)), shape=tuple(links.shape))
+    return halves.tocsc()
+
+
+def smallest_eigenvalue(matrix: csc_array[np.float64]) -> float:
+    """Return the smallest eigenvalue of a symmetric sparse matrix."""
+    if matrix.shape[0] <= 500:  # a dense solver is quicker, and never fails to converge
+        return float(np.linalg.eigvalsh(matrix.toarray())[0])
+    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    return float(eigsh(matrix, k=1, which="SA", v0=start, return_eigenvectors=False)[0])
+
+
 def cost(rows: Tensor, start: Tensor, links: Tensor, regularization: float) -> Tensor:
     """Return C(E) of Eq. 3-5 over the words in constraints, a scalar.
 
@@ -114,4 +197,4 @@ def cost_gradient(rows: Tensor, start: Tensor, links: Tensor, regularization: fl
 
 
 Method = Callable[[Embedding, Sequence[Constraint], RefinementConfig, Progress], Embedding]
-METHODS: dict[str, Method] = {"paper": follow_paper}
+METHODS: dict[str, Method] = {"paper": follow_paper, "spectral": solve_spectral}

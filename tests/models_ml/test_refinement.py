@@ -7,13 +7,17 @@ from models_ml.core.embeddings import Embedding, Side, Vectors
 from models_ml.core.refinement import (
     METHODS,
     RefinementConfig,
+    UnboundedCostWarning,
     constraint_graph,
     cost,
     cost_gradient,
     refine,
+    similarity_cost,
+    smallest_eigenvalue,
 )
 
 ACCEPTED, REJECTED = 1, -1
+SPECTRAL = RefinementConfig("spectral")
 
 
 def constraint(keyword: int, neighbour: int, sign: int, weight: float = 1.0) -> Constraint:
@@ -77,13 +81,20 @@ def test_a_single_pair_ends_at_the_minimum_of_the_cost(pair):
     np.testing.assert_allclose(refined.gather([0, 2]), expected, atol=1e-4)
 
 
-def test_accepted_pairs_come_closer_and_rejected_ones_part():
+@pytest.fixture
+def space() -> Embedding:
+    """Return eight random unit vectors, four a language."""
     rows = np.random.default_rng(0).normal(size=(2, 4, 20)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=2, keepdims=True)
-    space = Embedding(Vectors("abcd", rows[0]), Vectors("wxyz", rows[1]))
+    return Embedding(Vectors("abcd", rows[0]), Vectors("wxyz", rows[1]))
+
+
+@pytest.mark.filterwarnings("ignore::models_ml.core.refinement.UnboundedCostWarning")
+@pytest.mark.parametrize("config", [RefinementConfig(iterations=300), SPECTRAL])
+def test_accepted_pairs_come_closer_and_rejected_ones_part(space, config):
     judged = [constraint(0, neighbour, ACCEPTED) for neighbour in (1, 4, 5)]
     judged += [constraint(2, 6, ACCEPTED), constraint(2, 7, REJECTED), constraint(2, 0, REJECTED)]
-    refined = refine(space, judged, config=RefinementConfig(iterations=300))
+    refined = refine(space, judged, config=config)
     for c in judged:
         assert c.sign * (cosine(refined, c) - cosine(space, c)) > 0.2
 
@@ -135,6 +146,7 @@ def test_the_gradient_equals_finite_differences(tiny_embedding, judged):
     )
 
 
+@pytest.mark.filterwarnings("ignore::models_ml.core.refinement.UnboundedCostWarning")
 def test_a_pair_judged_under_both_of_its_words_counts_twice(pair):
     config = RefinementConfig(iterations=50)
     both = [constraint(0, 2, ACCEPTED), constraint(2, 0, ACCEPTED)]
@@ -154,8 +166,65 @@ def test_without_constraints_nothing_moves(pair):
     assert refine(pair, [], config=RefinementConfig()) is pair
 
 
-def test_the_same_constraints_give_the_same_bytes(tiny_embedding, judged):
-    config = RefinementConfig(iterations=100)
+def star(accepted: int) -> list[Constraint]:
+    """Return one keyword with that many accepted neighbours."""
+    return [constraint(0, neighbour, ACCEPTED) for neighbour in range(1, 1 + accepted)]
+
+
+@pytest.mark.parametrize("leaves", [1, 4, 9, 600])
+def test_the_smallest_eigenvalue_of_a_star_is_minus_half_the_root_of_its_leaves(leaves):
+    _, links = constraint_graph(star(leaves))
+    assert smallest_eigenvalue(similarity_cost(links)) == pytest.approx(-(leaves**0.5) / 2)
+
+
+def test_the_paper_warns_where_its_cost_has_no_minimum(space):
+    refine(space, star(3), config=RefinementConfig(iterations=1))
+    with pytest.warns(UnboundedCostWarning, match=r"λ above 1\.118"):
+        refine(space, star(5), config=RefinementConfig(iterations=1))
+
+
+def test_spectral_of_a_single_pair_by_hand(pair):
+    # |S| = ½ gives D = 1, so (S + λI)E = λÊ with S = -½ off the diagonal: E_k ∝ λÊ_k + ½Ê_p.
+    refined = refine(pair, [constraint(0, 2, ACCEPTED)], config=SPECTRAL)
+    long, short = np.array([0.55, 0.5]) / np.hypot(0.55, 0.5)
+    np.testing.assert_allclose(refined.gather([0, 2]), [[long, short], [short, long]], atol=1e-6)
+
+
+def test_spectral_solves_the_normalised_system_and_keeps_lengths(tiny_embedding, judged):
+    long = tiny_embedding.moved([0], 3 * tiny_embedding.gather([0]))
+    judged = [*judged, constraint(0, 2, ACCEPTED)]
+    ids, links = constraint_graph(judged)
+    s = links.to_dense().numpy() / 2
+    d = np.diag(1 / np.sqrt(2 * np.abs(s).sum(axis=1)))
+    start = long.gather(ids)
+    rows = np.linalg.solve(d @ s @ d + 0.7 * np.eye(len(ids)), 0.7 * start)
+    rows *= np.linalg.norm(start, axis=1)[:, None] / np.linalg.norm(rows, axis=1)[:, None]
+    refined = refine(long, judged, config=RefinementConfig("spectral", regularization=0.7))
+    assert np.array_equal(refined.moved_ids, ids)
+    np.testing.assert_allclose(refined.gather(ids), rows, atol=1e-6)
+
+
+def test_spectral_stays_bounded_however_many_constraints_a_keyword_has():
+    rows = np.random.default_rng(0).normal(size=(400, 10)).astype(np.float32)
+    space = Embedding(Vectors(range(300), rows[:300]), Vectors(range(100), rows[300:]))
+    before, after = vectors(space), vectors(refine(space, star(399), config=SPECTRAL))
+    lengths = [np.linalg.norm(v, axis=1) for v in (before, after)]
+    np.testing.assert_allclose(lengths[0], lengths[1], rtol=1e-5)
+
+
+def test_judgements_that_cancel_leave_spectral_words_where_they_were(pair):
+    both = [constraint(0, 2, ACCEPTED), constraint(2, 0, REJECTED)]
+    refined = refine(pair, both, config=SPECTRAL)
+    np.testing.assert_allclose(vectors(refined), vectors(pair), atol=1e-7)
+
+
+def test_spectral_refuses_a_regularization_without_a_minimum():
+    with pytest.raises(ValueError, match=r"above 0\.5 for spectral, but is 0\.5"):
+        RefinementConfig("spectral", regularization=0.5)
+
+
+@pytest.mark.parametrize("config", [RefinementConfig(iterations=100), SPECTRAL])
+def test_the_same_constraints_give_the_same_bytes(tiny_embedding, judged, config):
     first, again = (refine(tiny_embedding, judged, config=config) for _ in range(2))
     assert first.moved_rows.dtype == np.float32
     assert first.moved_rows.tobytes() == again.moved_rows.tobytes()
