@@ -7,7 +7,6 @@ the hash of its inputs before it is computed, so a job that runs twice ends the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -185,7 +184,7 @@ def refine_embedding(
 ) -> Embedding:
     """Return the embedding that constraints make of `parent`, stored as a delta over it."""
     ordered = sorted(constraints, key=lambda c: (c.keyword, c.neighbour))
-    settings = asdict(config) | {"regularization": config.strength}
+    settings = config.settings
     key = content_key(
         version=ALGORITHM,
         parent=parent.key,

@@ -30,7 +30,8 @@ class ProjectForm(forms.ModelForm[Project]):
             message = "Without a pool of target documents there are none to label: enter 0."
             self.add_error("document_count" if "document_count" in self.fields else None, message)
         strength = data.get("regularization")
-        if data.get("method") == RefinementMethod.SPECTRAL and strength and strength <= 0.5:
+        is_spectral = data.get("method") == RefinementMethod.SPECTRAL
+        if is_spectral and strength is not None and strength <= 0.5:
             self.add_error("regularization", "Spectral refinement needs more than 0.5.")
         self._check_languages(value)
         if value("state") == ProjectState.OPEN and instance.ranking_id is None:

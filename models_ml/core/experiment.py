@@ -233,7 +233,7 @@ def report_data(experiment: Experiment) -> dict[str, Any]:
         "constraints": clime.constraints if clime else 0,
         "method": experiment.config.refinement.method,
         "seconds": round(experiment.seconds, 1),
-        "config": asdict(experiment.config),
+        "config": asdict(experiment.config) | {"refinement": experiment.config.refinement.settings},
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,6 +53,11 @@ class RefinementConfig:
         if self.regularization is not None:
             return self.regularization
         return 0.55 if self.method == "spectral" else 1.0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every option by name, as the method takes it, for whoever stores or shows a result."""
+        return asdict(self) | {"regularization": self.strength}
 
 
 def refine(

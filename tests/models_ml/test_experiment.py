@@ -123,3 +123,13 @@ def test_a_pool_without_labels_cannot_be_labelled_by_a_simulated_annotator(datas
 def test_unknown_arms_are_refused(arms):
     with pytest.raises(ValueError, match="there are base, active, clime, active_clime"):
         ExperimentConfig(arms=arms)
+
+
+@pytest.mark.parametrize(("method", "strength"), [("paper", "1.0"), ("spectral", "0.55")])
+def test_a_report_names_the_regularization_that_was_used(dataset, method, strength):
+    refinement = RefinementConfig(method, iterations=20)
+    experiment = run_experiment(dataset, replace(CONFIG, arms=("clime",), refinement=refinement))
+    assert report_data(experiment)["config"]["refinement"]["regularization"] == float(strength)
+    words = " ".join(report_page(experiment).split())
+    assert f"{method}, λ {strength}" in words
+    assert ("iterations" in words) == (method == "paper")

@@ -48,15 +48,21 @@ class Command(BaseCommand):
         )
 
     def _manager_password(self) -> str:
-        """Return the manager's password, made and noted beside the database at the first start."""
+        """Return the manager's password, made and noted beside the database at the first start.
+
+        A manager who is there already, with a password of their own, is left alone.
+        """
         note = settings.DATA_DIR / "manager-password"
         users = get_user_model()
-        if not users.objects.filter(username=MANAGER).exists() or not note.exists():
+        manager = users.objects.filter(username=MANAGER).first()
+        if manager is None:
+            password = secrets.token_urlsafe(9)
+            users.objects.create_superuser(MANAGER, password=password)
             note.touch(mode=0o600)
-            note.write_text(secrets.token_urlsafe(9))
-            users.objects.filter(username=MANAGER).delete()
-            users.objects.create_superuser(MANAGER, password=note.read_text())
-        return str(note.read_text())
+            note.write_text(password)
+            return password
+        noted: str = note.read_text() if note.exists() else ""
+        return noted if manager.check_password(noted) else "(the one that was set for it)"
 
     def _project(self, dataset: Path) -> Project:
         """Return the project of a dataset folder, imported if this data folder has not seen it."""
