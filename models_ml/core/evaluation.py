@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from models_ml.core.training import (
     fit,
     predict_compact,
 )
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,16 @@ def evaluate(
         config=config,
     )
     accuracies = []
-    for result in _mapped(of_seed, seeds, threads):
+    for result in over_seeds(of_seed, seeds, threads=threads):
         accuracies.append(result)
         if progress:
             progress(len(accuracies), len(seeds))
     return Evaluation.summary(accuracies)
 
 
-def _mapped(
-    function: Callable[[int], float], seeds: Sequence[int], threads: int
-) -> Iterator[float]:
+def over_seeds(
+    function: Callable[[int], Result], seeds: Sequence[int], *, threads: int
+) -> Iterator[Result]:
     """Yield the function's result for each seed, in their order."""
     if threads == 1:  # in this thread, where an interrupt takes effect at once
         yield from map(function, seeds)

@@ -124,9 +124,8 @@ def quick_forward(
 
     def convolved(positions: NDArray[np.int64]) -> Tensor:
         tokens, lengths = corpus.tokens_of(positions)
-        return model.from_best_windows(
-            [best_windows(layer.weight, matrix, tokens, lengths) for layer in model.convolutions]
-        )
+        weights = [layer.weight for layer in model.convolutions]
+        return model.from_best_windows(best_windows(weights, matrix, tokens, lengths))
 
     return convolved
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from models_ml.core import convolution
 from models_ml.core.batches import compact
 from models_ml.core.classifiers import KINDS, ClassifierConfig, new_classifier, save_classifier
 from models_ml.core.convolution import best_windows
@@ -31,8 +32,12 @@ def corpus(tiny_embedding: Embedding) -> EncodedCorpus:
     return encode(documents, tiny_embedding, Side.SOURCE)
 
 
+@pytest.mark.parametrize("scores_per_chunk", [1, 100, 10_000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_quick_logits_and_gradients_equal_those_of_the_definition(kind, corpus, tiny_embedding):
+def test_quick_logits_and_gradients_equal_those_of_the_definition(
+    kind, scores_per_chunk, corpus, tiny_embedding, monkeypatch
+):
+    monkeypatch.setattr(convolution, "_SCORES_PER_CHUNK", scores_per_chunk)
     words = compact(corpus, tiny_embedding)
     words = replace(words, matrix=words.matrix.astype(np.float64))
     positions, labels = np.array([5, 0, 2, 6, 1]), torch.tensor([0, 1, 1, 0, 1])
@@ -56,12 +61,21 @@ def test_best_windows_by_hand():
     weight = torch.tensor([[[1.0, 10.0]], [[-1.0, 0.0]]], requires_grad=True)  # two filters
     matrix = torch.tensor([[0.0], [1.0], [2.0], [5.0]])
     tokens = torch.tensor([[1, 3, 2], [2, 0, 0]])
-    best = best_windows(weight, matrix, tokens, torch.tensor([3, 1]))
+    (best,) = best_windows([weight], matrix, tokens, torch.tensor([3, 1]))
     # Windows (1,5) = 51 or -1 and (5,2) = 25 or -5; then the one window (2,0) = 2 or -2.
     assert best.tolist() == [[51.0, -1.0], [2.0, -2.0]]
     best.backward(torch.tensor([[1.0, 1.0], [10.0, 100.0]]))
     # First filter: (1,5)·1 + (2,0)·10; second: (1,5)·1 + (2,0)·100.
     assert weight.grad.tolist() == [[[21.0, 5.0]], [[201.0, 5.0]]]
+
+
+def test_of_equal_windows_the_first_one_wins():
+    weight, matrix = torch.tensor([[[1.0]]]), torch.tensor([[0.0], [-1.0], [3.0], [3.0]])
+    ((best, winners),) = convolution.winning_windows(
+        [weight], matrix, torch.tensor([[1, 3, 2], [1, 1, 0]]), torch.tensor([3, 2])
+    )
+    assert best.tolist() == [[3.0], [-1.0]]
+    assert winners.tolist() == [[1], [0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
