@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's own pages use
@@ -136,3 +137,35 @@ def _first_maximum(scores: Tensor) -> tuple[Tensor, Tensor]:
     to_the_end = torch.arange(windows, 0, -1, dtype=scores.dtype)[:, None]
     after = scores.eq_(best[:, None, :]).mul_(to_the_end).amax(dim=1)
     return best, (windows - after).long().clamp_(max=windows - 1)  # NaN equals nothing
+
+
+def gradients_at_tokens(
+    weights: Sequence[Tensor], gradients: Sequence[Tensor], winners: Sequence[Tensor], length: int
+) -> Tensor:
+    """Return the gradient at each token, (batch, length, dim), from those of the best scores.
+
+    It sums, over the filters whose winning window covers the token, the score's gradient times
+    the filter's column there. gradients, winners: (batch, filters) of each width, the latter as
+    `winning_windows` gives them.
+    """
+    columns = torch.cat([weight.transpose(1, 2).flatten(0, 1) for weight in weights])
+    places, shares = [], []
+    for weight, gradient, winner in zip(weights, gradients, winners, strict=True):
+        width = weight.shape[2]
+        places.append((winner[:, :, None] + torch.arange(width)).flatten(1))
+        shares.append(gradient[:, :, None].expand(-1, -1, width).flatten(1))
+    place = torch.cat(places, dim=1)  # (batch, columns), which token each column meets
+    batch, padded = len(place), max(length, int(place.max()) + 1)
+    # NumPy sorts small integers by their digits, several times as fast as by comparing them.
+    small = place.numpy().astype(np.min_scalar_type(padded))
+    order = torch.from_numpy(small.argsort(axis=1, kind="stable"))
+    tokens = place + padded * torch.arange(batch)[:, None]
+    columns_of = torch.bincount(tokens.flatten(), minlength=batch * padded)
+    bags = F.embedding_bag(
+        order.flatten(),
+        columns,
+        offsets=columns_of.cumsum(0) - columns_of,
+        mode="sum",
+        per_sample_weights=torch.cat(shares, dim=1).gather(1, order).flatten(),
+    )
+    return bags.view(batch, padded, -1)[:, :length]

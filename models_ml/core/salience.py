@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch's own pages use
 
 from models_ml.core.batches import CompactCorpus, compact
-from models_ml.core.classifiers import Classifier
+from models_ml.core.classifiers import Averaging, Classifier, KimCNN, mean_vectors
+from models_ml.core.convolution import gradients_at_tokens, winning_windows
 from models_ml.core.corpus import EncodedCorpus
 from models_ml.core.embeddings import Embedding, WordIds
 from models_ml.core.training import check_dimensions, checked_labels
@@ -26,15 +27,32 @@ class Keyword:
 
 
 def token_gradients(
-    classifier: Classifier, embedded: Tensor, lengths: Tensor, labels: Tensor
+    classifier: Classifier, matrix: Tensor, tokens: Tensor, lengths: Tensor, labels: Tensor
 ) -> Tensor:
     """Return the gradient of each document's own loss at its tokens, (batch, length, dim).
 
+    What stands past a document's end means nothing.
+    matrix: (1 + types, dim), row 0 zero; tokens: (batch, length) rows of it; lengths: (batch,).
     Documents do not meet inside a classifier, so the gradient of the summed loss is each one's.
+    It is taken at the means or best windows, few numbers a document, and handed to the tokens
+    that they come from: all alike in a mean, those of the winning windows.
     """
-    embedded = embedded.detach().requires_grad_()
-    loss = F.cross_entropy(classifier(embedded, lengths), labels, reduction="sum")
-    return torch.autograd.grad(loss, embedded)[0]
+    length = tokens.shape[1]
+    if isinstance(classifier, Averaging):
+        means = mean_vectors(F.embedding_bag(tokens, matrix, mode="sum"), lengths).requires_grad_()
+        (gradient,) = _gradients(classifier.from_means(means), labels, [means])
+        return mean_vectors(gradient, lengths)[:, None].expand(-1, length, -1)
+    assert isinstance(classifier, KimCNN)
+    weights = [layer.weight.detach() for layer in classifier.convolutions]
+    found = winning_windows(weights, matrix, tokens, lengths)
+    best = [scores.requires_grad_() for scores, _ in found]
+    gradients = _gradients(classifier.from_best_windows(best), labels, best)
+    return gradients_at_tokens(weights, gradients, [windows for _, windows in found], length)
+
+
+def _gradients(logits: Tensor, labels: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    """Return the gradients of the summed loss at the inputs of the logits."""
+    return torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), inputs)
 
 
 def inverse_document_frequency(corpus: CompactCorpus) -> NDArray[np.float64]:
@@ -59,11 +77,10 @@ def salience(
     words = compact(corpus, embedding)
     check_dimensions(classifier, words)
     labels = checked_labels(words.labels, classifier.classes)
-    sums = np.zeros(len(words.matrix))
+    matrix, sums = torch.from_numpy(words.matrix), np.zeros(len(words.matrix))
     for batch in words.batches(batch_size):
         tokens, lengths = words.tokens_of(batch)
-        embedded = torch.from_numpy(words.matrix)[tokens]
-        norms = token_gradients(classifier, embedded, lengths, labels[batch]).norm(dim=2)
+        norms = token_gradients(classifier, matrix, tokens, lengths, labels[batch]).norm(dim=2)
         sums += np.bincount(
             tokens.numpy().ravel(), weights=norms.numpy().ravel(), minlength=sums.size
         )

@@ -72,13 +72,26 @@ def test_an_unlabelled_document_is_refused(space):
         salience(undecided(), corpus_of(space, ("a", 1), ("b", -1)), embedding=space)
 
 
+def small_classifier(kind: str, *, dim: int) -> Classifier:
+    """Return a classifier whose weights are eighths, so that equal windows have equal scores."""
+    config = ClassifierConfig(kind, filters=6, widths=(2, 3), hidden=6)
+    model = new_classifier(config, dim=dim, classes=3, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_((8 * weight).round() / 8)
+    return model
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_token_gradients_equal_finite_differences_of_each_documents_own_loss(kind):
+    model = small_classifier(kind, dim=3).double()
     generator = torch.Generator().manual_seed(2)
-    config = ClassifierConfig(kind, filters=6, widths=(2, 3), hidden=6)
-    model = new_classifier(config, dim=3, classes=3, generator=generator).double()
-    embedded = torch.randn(4, 5, 3, dtype=torch.float64, generator=generator)
+    matrix = torch.randn(8, 3, dtype=torch.float64, generator=generator)
+    matrix[0] = 0
+    # One unknown token in the first document; the second and the last are shorter than a filter.
+    tokens = torch.tensor([[5, 1, 0, 7, 2], [3, 0, 0, 0, 0], [2, 6, 1, 0, 0], [4, 5, 0, 0, 0]])
     lengths, labels = torch.tensor([5, 1, 3, 2]), torch.tensor([0, 1, 2, 1])
+    embedded = matrix[tokens]
 
     def own_losses(vectors: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -90,8 +103,36 @@ def test_token_gradients_equal_finite_differences_of_each_documents_own_loss(kin
         step[place] = 1e-6
         change = own_losses(embedded + step) - own_losses(embedded - step)
         expected[place] = change[place[0]] / 2e-6
-    gradients = token_gradients(model, embedded, lengths, labels)
-    torch.testing.assert_close(gradients, expected, rtol=1e-6, atol=1e-8)
-    padding = torch.arange(5) >= lengths[:, None]
-    assert not gradients[padding].any()
-    assert gradients[~padding].any()
+    gradients = token_gradients(model, matrix, tokens, lengths, labels)
+    inside = torch.arange(5) < lengths[:, None]
+    torch.testing.assert_close(gradients[inside], expected[inside], rtol=1e-6, atol=1e-8)
+    assert gradients[inside].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_salience_is_the_definitions_one_document_at_a_time(kind, space):
+    texts = (
+        ("a b a b a b d", 1),  # windows that tie
+        ("zebra a zebra zebra zebra zebra c", 2),  # unknown tokens, whose windows tie as well
+        ("b", 0),  # shorter than every filter
+        ("zebra", 1),
+        ("d c b a", 2),
+        ("c d", 0),
+    )
+    corpus, model = corpus_of(space, *texts), small_classifier(kind, dim=2)
+    expected = dict.fromkeys(WORDS, 0.0)
+    for text, label in texts:
+        tokens = text.split()
+        rows = torch.tensor([[WORDS.get(token, (0, 0)) for token in tokens]], dtype=torch.float32)
+        rows.requires_grad_()
+        logits = model(rows, torch.tensor([len(tokens)]))
+        functional.cross_entropy(logits, torch.tensor([label])).backward()
+        for token, gradient in zip(tokens, rows.grad[0], strict=True):
+            if token in WORDS:
+                expected[token] += float(gradient.norm())
+    for word in WORDS:
+        holders = sum(word in text.split() for text, _ in texts)
+        expected[word] *= log(len(texts) / holders)
+    _, scores = salience(model, corpus, embedding=space, batch_size=4)
+    assert min(scores) > 0.01
+    np.testing.assert_allclose(scores, list(expected.values()), rtol=1e-5)
