@@ -57,9 +57,9 @@ def _gradients(logits: Tensor, labels: Tensor, inputs: list[Tensor]) -> tuple[Te
 
 def inverse_document_frequency(corpus: CompactCorpus) -> NDArray[np.float64]:
     """Return log(documents / documents that hold the word) of each word, (types,)."""
-    keys = np.arange(len(corpus))[:, None] * len(corpus.matrix) + corpus.tokens
-    rows = np.unique(keys) % len(corpus.matrix)  # once per document and word
-    documents_with = np.bincount(rows, minlength=len(corpus.matrix))[1:]
+    rows = np.sort(corpus.tokens, axis=1)
+    rows[:, 1:][rows[:, 1:] == rows[:, :-1]] = 0  # once per document and word
+    documents_with = np.bincount(rows.ravel(), minlength=len(corpus.matrix))[1:]
     return np.log(len(corpus) / documents_with)
 
 
