@@ -17,6 +17,7 @@ Progress = Callable[[int, int], object]
 
 _LINES_BETWEEN_REPORTS = 1000
 _LONGEST_WORD = 255
+_BUFFER_BYTES = 2**20  # a line of numbers is long: the usual buffer holds only a few
 _NOT_IN_A_WORD = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -66,6 +67,6 @@ def are_words(texts: Sequence[str]) -> bool:
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return path.open("rb", buffering=_BUFFER_BYTES)
     except OSError as error:
         raise InputError(f"cannot be opened ({error.strerror})", path) from error

@@ -15,13 +15,14 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.core.decimals import parse_decimals
+from models_ml.core.decimals import parse_decimals, parse_rows
 from models_ml.core.embeddings import FloatMatrix, Vectors
 from models_ml.core.errors import InputError
 from models_ml.core.lines import Progress, are_words, decode, read_lines
 
-_NUMBERS_PER_BLOCK = 65_536  # few enough that a block's arrays stay in the processor's cache
+_NUMBERS_PER_BLOCK = 32_768  # few enough that a block's arrays stay in the processor's cache
 _ROWS_PER_BLOCK = 1024
+_MOST_INFLATION = 1032  # deflate writes a byte for at most so many
 
 NumberedLine = tuple[int, bytes]
 
@@ -33,27 +34,51 @@ def read_vectors(path: Path, *, progress: Progress | None = None) -> Vectors:
     numbers. Words come in Unicode's normal form C. Raises InputError, with file, line and value,
     for all else: a header that lies, a word twice, a number that is not finite in float32, …
     """
+    _keep_freed_memory()
     lines = read_lines(path, progress=progress)
     count, dim = _read_header(path, lines)
+    matrix = _reserve(path, count, dim)
     line_of: dict[str, int] = {}
-    blocks = []
     while block := list(islice(lines, max(1, _NUMBERS_PER_BLOCK // dim))):
         try:
             words, rows = _parse_block(block, dim=dim, known=line_of)
         except ValueError:  # once more, slowly, to name the error or take the line after all
             words, rows = _parse_lines(block, dim=dim, known=line_of, path=path)
+        first = len(line_of)
         line_of.update(zip(words, (number for number, _ in block), strict=True))
-        blocks.append(rows)
         if len(line_of) > count:
             surplus = list(line_of)[count]
             raise InputError(
                 f"the header says {count} words, here is another", path, count + 2, surplus
             )
+        matrix[first : len(line_of)] = rows
     if len(line_of) < count:
         raise InputError(
             f"the file ends here, but the header says {count} words", path, len(line_of) + 1
         )
-    return Vectors(tuple(line_of), np.concatenate(blocks))
+    return Vectors(tuple(line_of), matrix)
+
+
+def _reserve(path: Path, count: int, dim: int) -> FloatMatrix:
+    """Return an unset matrix for all words; memory is taken up only as rows are written.
+
+    A header that lies can promise more than memory holds, but no more rows than fit in the file.
+    """
+    most_bytes = path.stat().st_size * (_MOST_INFLATION if path.suffix == ".gz" else 1)
+    shortest_line = 2 + 2 * dim  # "a 1 1\n"; the last one may lack its end
+    try:
+        return np.empty((min(count, most_bytes // shortest_line + 1), dim), dtype=np.float32)
+    except MemoryError as error:
+        promise = f"{count} {dim}"
+        raise InputError("more numbers than memory holds", path, 1, promise) from error
+
+
+def _keep_freed_memory() -> None:
+    """Free a large array, after which glibc keeps smaller ones that are freed for the next.
+
+    Else each block's arrays go back to the kernel and come anew, which takes as long as reading.
+    """
+    np.empty(2**23, dtype=np.uint8)
 
 
 def write_vectors(path: Path, words: Sequence[str], matrix: FloatMatrix) -> None:
@@ -107,16 +132,12 @@ def _parse_block(
 ) -> tuple[list[str], FloatMatrix]:
     """Return the words and vectors of well-formed lines; ValueError where any is not."""
     parts = [line.rstrip().partition(b" ") for _, line in block]
-    numbers = [rest for _, _, rest in parts]
-    if any(rest.count(b" ") != dim - 1 for rest in numbers):
-        raise ValueError("more or fewer numbers than dimensions, or not one space between")
-    rows = _as_float32(parse_decimals(b" ".join(numbers) + b" ")).reshape(-1, dim)
+    rows = _as_float32(parse_rows([numbers for _, _, numbers in parts], columns=dim))
     if not np.isfinite(rows).all():
         raise ValueError("a number is not finite")
     text = b"\n".join(word for word, _, _ in parts).decode("utf-8")
     words = unicodedata.normalize("NFC", text).split("\n")
-    unique = set(words)
-    if not are_words(words) or len(unique) < len(words) or not unique.isdisjoint(known):
+    if not are_words(words) or len(set(words)) < len(words) or any(word in known for word in words):
         raise ValueError("not a word, or a word twice")
     return words, rows
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from models_ml.core.decimals import parse_decimals
+from models_ml.core.decimals import parse_decimals, parse_rows
 
 
 def as_text(numbers: list[str]) -> bytes:
@@ -23,6 +23,21 @@ def test_numbers_of_any_notation_equal_those_of_float() -> None:
     for _ in range(50):
         numbers = [random_number(rng) for _ in range(rng.randint(1, 60))]
         assert parse_decimals(as_text(numbers)).tolist() == [float(number) for number in numbers]
+
+
+def test_rows_of_numbers_become_rows_of_a_matrix() -> None:
+    assert parse_rows([b"1 -0.25 3e1", b".5 6.125 -7"], columns=3).tolist() == [
+        [1, -0.25, 30],
+        [0.5, 6.125, -7],
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows", [[b"1 2", b"3 4 5"], [b"1 2 3 4", b"5 6"], [b"1 2 3"], [b"1 2 3", b""], [b"1  2 3"]]
+)
+def test_rows_of_other_lengths_are_refused(rows: list[bytes]) -> None:
+    with pytest.raises(ValueError):
+        parse_rows(rows, columns=2 if rows == [b"1 2 3"] else 3)
 
 
 @pytest.mark.parametrize("number", ["0", "-0.0", "5.", ".5", "-.5", "007", "1e-7", "+2", "1E5"])

@@ -111,6 +111,22 @@ def test_an_error_says_file_line_and_value_in_one_short_line(tmp_path: Path) -> 
     assert str(pickle.loads(pickle.dumps(refusal.value))) == message
 
 
+@pytest.mark.parametrize("name", ["a.vec", "a.vec.gz"])
+def test_a_header_that_promises_too_much_takes_no_memory(tmp_path: Path, name: str) -> None:
+    lines = b"999999999 3\ncat 1 2 3\n"
+    path = vec(tmp_path, gzip.compress(lines) if name.endswith("gz") else lines, name)
+    with pytest.raises(InputError, match="the file ends here"):
+        read_vectors(path)
+
+
+def test_more_than_memory_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_files, "_MOST_INFLATION", 10**15)
+    path = vec(tmp_path, gzip.compress(b"999999999 999999999\ncat 1\n"), "a.vec.gz")
+    with pytest.raises(InputError, match="more numbers than memory holds") as refusal:
+        read_vectors(path)
+    assert refusal.value.line == 1
+
+
 def many_lines() -> bytes:
     numbers = np.random.default_rng(0).normal(size=(400, 5))
     rows = (f"w{i} " + " ".join(f"{x:.6f}" for x in row) for i, row in enumerate(numbers))
