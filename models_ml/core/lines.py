@@ -7,6 +7,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ Progress = Callable[[int, int], object]
 """Called now and then with the bytes read so far and the bytes of the whole file."""
 
 _LINES_BETWEEN_REPORTS = 1000
+_DAMAGES = (gzip.BadGzipFile, EOFError, zlib.error)
 _LONGEST_WORD = 255
 _BUFFER_BYTES = 2**20  # a line of numbers is long: the usual buffer holds only a few
 _NOT_IN_A_WORD = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -29,18 +31,57 @@ def read_lines(path: Path, *, progress: Progress | None = None) -> Iterator[tupl
     number = 0
     with _open(path) as raw:
         total = path.stat().st_size
-        lines = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        lines = _split(_decompressed(raw)) if path.suffix == ".gz" else raw
         try:
             for number, line in enumerate(lines, start=1):
                 yield number, line.rstrip(b"\r\n")
                 if progress and number % _LINES_BETWEEN_REPORTS == 0:
                     progress(raw.tell(), total)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        except _DAMAGES as error:
             raise InputError(
                 "the gzip data are damaged or cut off after this line", path, number, str(error)
             ) from error
         if progress:
             progress(total, total)
+
+
+def _decompressed(raw: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content in pieces; a thread decompresses the next one meanwhile.
+
+    What comes before a damage is yielded before the damage is raised.
+    """
+    file = gzip.GzipFile(fileobj=raw)
+
+    def next_piece() -> tuple[bytes, Exception | None]:
+        piece = bytearray()
+        try:
+            while len(piece) < _BUFFER_BYTES and (part := file.read1(_BUFFER_BYTES)):
+                piece += part
+        except _DAMAGES as error:
+            return bytes(piece), error
+        return bytes(piece), None
+
+    with ThreadPoolExecutor(1, "gzip") as pool:
+        ahead = pool.submit(next_piece)
+        while True:
+            piece, damage = ahead.result()
+            if piece and not damage:
+                ahead = pool.submit(next_piece)
+            yield piece
+            if damage:
+                raise damage
+            if not piece:
+                return
+
+
+def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a text that comes in pieces."""
+    begun = b""
+    for piece in pieces:
+        *lines, begun = (begun + piece).split(b"\n")
+        yield from lines
+    if begun:
+        yield begun
 
 
 def decode(line: bytes, path: Path, number: int) -> str:
