@@ -6,7 +6,7 @@ This module needs numpy alone, so that the import of a project does not load tor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -65,14 +65,17 @@ class Embedding:
     A *word id* numbers the words of both languages: the source's rows come first, then the
     target's, so the same spelling in two languages is two words.
 
-    moved_ids: (moved,) word ids, ascending, whose vectors differ from the base matrices.
+    moved_ids: (moved,) word ids, ascending, whose vectors were set one by one.
     moved_rows: (moved, dim) float32, their vectors.
+    target_map: (dim, dim) float32, by which every other target row is multiplied from the right;
+    None where the target side stands as it came.
     """
 
     source: Vectors
     target: Vectors
     moved_ids: WordIds = field(default_factory=_no_ids)
     moved_rows: FloatMatrix = field(default_factory=_no_rows)
+    target_map: FloatMatrix | None = None
 
     def __post_init__(self) -> None:
         if self.source.dim != self.target.dim:
@@ -120,7 +123,9 @@ class Embedding:
         rows = np.empty((ids.size, self.dim), dtype=np.float32)
         in_source = ids < len(self.source)
         rows[in_source] = self.source.matrix[ids[in_source]]
-        rows[~in_source] = self.target.matrix[ids[~in_source] - len(self.source)]
+        rows[~in_source] = self._in_space(
+            Side.TARGET, self.target.matrix[ids[~in_source] - len(self.source)]
+        )
         if self.moved_ids.size:
             place = np.searchsorted(self.moved_ids, ids)
             place[place == self.moved_ids.size] = 0
@@ -128,23 +133,30 @@ class Embedding:
             rows[is_moved] = self.moved_rows[place[is_moved]]
         return rows
 
+    def _in_space(self, side: Side, rows: FloatMatrix) -> FloatMatrix:
+        """Return base rows of one language, (n, dim), by the map of its side."""
+        if side is Side.SOURCE or self.target_map is None:
+            return rows
+        return rows @ self.target_map
+
     def matrix(self, side: Side) -> FloatMatrix:
         """Return all (refined) vectors of one language; the base itself where nothing moved."""
         base, offset = self.vectors(side), self.offset(side)
+        mapped = self._in_space(side, base.matrix)
         here = (self.moved_ids >= offset) & (self.moved_ids < offset + len(base))
         if not here.any():
-            return base.matrix
-        refined = np.array(base.matrix)
+            return mapped
+        refined = np.array(mapped)
         refined[self.moved_ids[here] - offset] = self.moved_rows[here]
         return refined
 
     def blocks(self, side: Side, size: int) -> Iterator[tuple[int, FloatMatrix]]:
         """Yield the (refined) vectors of one language, `size` at a time, each block with the id
-        of its first word; nothing is copied but the blocks in which words have moved.
+        of its first word; only blocks in which something moved are made anew.
         """
         base, offset = self.vectors(side).matrix, self.offset(side)
         for start in range(0, len(base), size):
-            block = base[start : start + size]
+            block = self._in_space(side, base[start : start + size])
             first, last = np.searchsorted(
                 self.moved_ids, [offset + start, offset + start + len(block)]
             )
@@ -169,7 +181,24 @@ class Embedding:
         all_ids = np.concatenate([self.moved_ids[kept], ids])
         all_rows = np.concatenate([kept_rows, rows]).astype(np.float32, copy=False)
         order = np.argsort(all_ids, kind="stable")
-        return Embedding(self.source, self.target, all_ids[order], all_rows[order])
+        return replace(self, moved_ids=all_ids[order], moved_rows=all_rows[order])
+
+    def mapped(self, target_map: FloatMatrix) -> Embedding:
+        """Return an embedding with every target vector multiplied by a map, (dim, dim).
+
+        Earlier maps and moves are kept: what they made is multiplied. Raises ValueError for a
+        map of another shape.
+        """
+        if target_map.shape != (self.dim, self.dim):
+            raise ValueError(f"a map of {self.dim} dimensions, but its shape is {target_map.shape}")
+        target_map = target_map.astype(np.float32, copy=False)
+        rows = self.moved_rows
+        if rows.size:
+            is_target = self.moved_ids >= len(self.source)
+            rows = np.where(is_target[:, None], rows @ target_map, rows)
+        earlier = self.target_map
+        whole = target_map if earlier is None else earlier @ target_map
+        return replace(self, moved_rows=rows, target_map=whole)
 
 
 def centred_unit(matrix: FloatMatrix) -> FloatMatrix:

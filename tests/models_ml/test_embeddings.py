@@ -132,3 +132,44 @@ def test_the_size_of_blocks_does_not_show_in_centred_vectors(
     monkeypatch.setattr(embeddings, "_ROWS_PER_BLOCK", 7)
     np.testing.assert_allclose(whole, exact, atol=1e-7)
     np.testing.assert_allclose(centred_unit(raw), exact, atol=1e-7)
+
+
+@pytest.fixture
+def swapped() -> np.ndarray:
+    """Return the map that gives the first axis the last one's value, and so on."""
+    return np.fliplr(np.eye(4, dtype=np.float32))
+
+
+def test_a_map_turns_the_target_side_alone(tiny_embedding: Embedding, swapped: np.ndarray) -> None:
+    mapped = tiny_embedding.mapped(swapped)
+    assert mapped.matrix(Side.SOURCE) is tiny_embedding.source.matrix
+    expected = tiny_embedding.target.matrix[:, ::-1]
+    np.testing.assert_array_equal(mapped.matrix(Side.TARGET), expected)
+    ids = np.arange(len(tiny_embedding))
+    np.testing.assert_array_equal(
+        mapped.gather(ids), np.concatenate([tiny_embedding.source.matrix, expected])
+    )
+    blocks = np.concatenate([block for _, block in mapped.blocks(Side.TARGET, 3)])
+    np.testing.assert_array_equal(blocks, expected)
+
+
+def test_moves_before_a_map_are_mapped_and_moves_after_it_are_not(
+    tiny_embedding: Embedding, swapped: np.ndarray
+) -> None:
+    first = tiny_embedding.offset(Side.TARGET)
+    row = np.array([[1, 2, 3, 4]], dtype=np.float32)
+    moved_first = tiny_embedding.moved([first], row).moved([0], row).mapped(swapped)
+    assert moved_first.gather([first]).tolist() == [[4, 3, 2, 1]]
+    assert moved_first.gather([0]).tolist() == [[1, 2, 3, 4]]
+    moved_last = tiny_embedding.mapped(swapped).moved([first], row)
+    assert moved_last.gather([first]).tolist() == [[1, 2, 3, 4]]
+
+
+def test_maps_add_up(tiny_embedding: Embedding, swapped: np.ndarray) -> None:
+    twice = tiny_embedding.mapped(swapped).mapped(swapped)
+    np.testing.assert_array_equal(twice.matrix(Side.TARGET), tiny_embedding.target.matrix)
+
+
+def test_a_map_of_another_shape_is_refused(tiny_embedding: Embedding) -> None:
+    with pytest.raises(ValueError, match=r"a map of 4 dimensions, but its shape is \(3, 3\)"):
+        tiny_embedding.mapped(np.eye(3, dtype=np.float32))
