@@ -55,6 +55,17 @@ class Classifier(nn.Module, ABC):
         embedded: (batch, length, dim); lengths: (batch,) in tokens.
         """
 
+    @property
+    @abstractmethod
+    def first_weights(self) -> list[Tensor]:
+        """What word vectors are multiplied by."""
+
+    def read_scaled(self, scale: float) -> None:
+        """Make the classifier answer as it did to vectors `scale` times as long."""
+        with torch.no_grad():
+            for weight in self.first_weights:
+                weight.mul_(scale)
+
 
 class KimCNN(Classifier):
     """Convolutions of several widths, ReLU, each filter's best window, one linear layer.
@@ -81,6 +92,10 @@ class KimCNN(Classifier):
             exists = valid_windows(lengths, width=width, windows=scores.shape[2])
             pooled.append(scores.masked_fill(~exists[:, None, :], -torch.inf).max(dim=2).values)
         return self.from_best_windows(pooled)
+
+    @property
+    def first_weights(self) -> list[Tensor]:
+        return [convolution.weight for convolution in self.convolutions]
 
     def from_best_windows(self, pooled: Sequence[Tensor]) -> Tensor:
         """Return logits, (batch, classes), from each width's best scores, (batch, filters).
@@ -109,6 +124,10 @@ class Averaging(Classifier):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         return self.from_means(mean_vectors(without_padding(embedded, lengths).sum(dim=1), lengths))
+
+    @property
+    def first_weights(self) -> list[Tensor]:
+        return [self.hidden[0].weight if len(self.hidden) else self.classifier.weight]
 
     def from_means(self, features: Tensor) -> Tensor:
         """Return logits, (batch, classes), from documents' mean vectors, (batch, dim)."""

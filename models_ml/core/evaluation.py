@@ -19,7 +19,7 @@ from models_ml.core.corpus import EncodedCorpus
 from models_ml.core.embeddings import Embedding
 from models_ml.core.training import (
     KIM_CNN,
-    PAPER_TRAINING,
+    SCALE_FREE,
     Progress,
     TrainingConfig,
     checked_labels,
@@ -75,7 +75,7 @@ def evaluate(
     classes: int,
     seeds: Sequence[int],
     classifier: ClassifierConfig = KIM_CNN,
-    config: TrainingConfig = PAPER_TRAINING,
+    config: TrainingConfig = SCALE_FREE,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:

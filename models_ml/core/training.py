@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,16 +31,22 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Adam with its default moments; clip is the largest norm of a step's whole gradient."""
+    """Adam with its default moments; clip is the largest norm of a step's whole gradient.
+
+    scale_free: whether vectors are read at the scale at which the root mean square length of the
+    training tokens is 1, so that the length of all vectors together decides nothing.
+    """
 
     epochs: int = 30
     batch_size: int = 100
     clip: float = 5.0
     learning_rate: float = 1e-3
+    scale_free: bool = True
 
 
 KIM_CNN = ClassifierConfig()
-PAPER_TRAINING = TrainingConfig()
+SCALE_FREE = TrainingConfig()
+PAPER_TRAINING = TrainingConfig(scale_free=False)
 
 
 def train(
@@ -49,7 +55,7 @@ def train(
     embedding: Embedding,
     classes: int,
     classifier: ClassifierConfig = KIM_CNN,
-    config: TrainingConfig = PAPER_TRAINING,
+    config: TrainingConfig = SCALE_FREE,
     seed: int,
     progress: Progress | None = None,
 ) -> Classifier:
@@ -81,7 +87,8 @@ def fit(
     labels = checked_labels(corpus.labels, classes)
     generator = torch.Generator().manual_seed(seed)
     model = new_classifier(classifier, dim=corpus.dim, classes=classes, generator=generator)
-    logits_of = quick_forward(model, corpus)
+    scale = input_scale(corpus) if config.scale_free else 1.0
+    logits_of = quick_forward(model, replace(corpus, matrix=corpus.matrix * np.float32(scale)))
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     for epoch in range(config.epochs):
         order = torch.randperm(len(corpus), generator=generator).numpy()
@@ -93,7 +100,18 @@ def fit(
             optimizer.step()
         if progress:
             progress(epoch + 1, config.epochs)
+    model.read_scaled(scale)
     return model
+
+
+def input_scale(corpus: CompactCorpus) -> float:
+    """Return by what to multiply vectors so that tokens have a root mean square length of 1.
+
+    Unknown tokens and words whose vector is zero are not counted; 1 where there are no others.
+    """
+    squares = np.square(corpus.matrix, dtype=np.float64).sum(axis=1)[corpus.tokens]
+    known = squares[squares > 0]
+    return float(known.mean() ** -0.5) if known.size else 1.0
 
 
 def checked_labels(labels: NDArray[np.int64], classes: int) -> Tensor:

@@ -11,7 +11,16 @@ from models_ml.core.classifiers import KINDS, ClassifierConfig, new_classifier, 
 from models_ml.core.convolution import best_windows
 from models_ml.core.corpus import Document, EncodedCorpus, encode
 from models_ml.core.embeddings import Embedding, Side
-from models_ml.core.training import TrainingConfig, predict, quick_forward, train
+from models_ml.core.training import (
+    PAPER_TRAINING,
+    TrainingConfig,
+    fit,
+    input_scale,
+    predict,
+    predict_compact,
+    quick_forward,
+    train,
+)
 
 SMALL = {kind: ClassifierConfig(kind, filters=8, widths=(2, 3, 4), hidden=8) for kind in KINDS}
 
@@ -170,3 +179,32 @@ def test_a_classifier_for_vectors_of_another_size_is_refused(corpus, tiny_embedd
     model = new_classifier(SMALL["dan"], dim=7, classes=2, generator=torch.Generator())
     with pytest.raises(ValueError, match="reads vectors of 7 dimensions, these have 4"):
         predict(model, corpus, embedding=tiny_embedding)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_length_of_all_vectors_together_decides_nothing(kind, corpus, tiny_embedding):
+    ids = np.arange(len(tiny_embedding))
+    longer = tiny_embedding.moved(ids, 8 * tiny_embedding.gather(ids))  # exact in binary
+    first, second = (
+        predict(
+            train(corpus, embedding=e, classes=2, classifier=SMALL[kind], seed=0),
+            corpus,
+            embedding=e,
+        )
+        for e in (tiny_embedding, longer)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-5)
+
+
+def test_the_papers_schedule_reads_vectors_as_they_are(corpus, tiny_embedding):
+    words = compact(corpus, tiny_embedding)
+    lengths = np.linalg.norm(words.matrix, axis=1)[words.tokens]
+    scale = input_scale(words)
+    assert scale == pytest.approx(np.mean(lengths[lengths > 0] ** 2) ** -0.5)
+    scaled = replace(words, matrix=words.matrix * np.float32(scale))
+    options = {"classes": 2, "classifier": SMALL["cnn"], "seed": 0}
+    by_hand = fit(scaled, config=PAPER_TRAINING, **options)
+    ours = fit(words, config=TrainingConfig(), **options)
+    np.testing.assert_allclose(
+        predict_compact(by_hand, scaled), predict_compact(ours, words), rtol=1e-4
+    )
