@@ -84,7 +84,7 @@ def refine(options: Namespace) -> None:
         embedding = load_dataset(options.folder, progress=progress).embedding
         constraints = read_feedback(options.feedback, embedding)
         report = partial(progress, "refining the vectors")
-        refined = refine_embedding(embedding, constraints, config=config, progress=report)
+        refined = refine_embedding(embedding, constraints, config=config, progress=report).embedding
     options.out.mkdir(parents=True, exist_ok=True)
     for side in Side:
         path = options.out / f"{side}.vec"
@@ -161,6 +161,7 @@ def active(options: Namespace) -> None:
 
 def experiment(options: Namespace) -> None:
     """Write the report of an experiment, and print its accuracies."""
+    refinement = _refinement(options)
     config = ExperimentConfig(
         arms=tuple(dict.fromkeys(options.arms.split(","))),
         keywords=options.keywords,
@@ -170,7 +171,8 @@ def experiment(options: Namespace) -> None:
         annotator_seed=options.annotator_seed,
         seeds=options.seeds,
         classifier=ClassifierConfig(options.model),
-        refinement=_refinement(options),
+        training=refinement.training,
+        refinement=refinement,
     )
     with Progress() as progress:
         dataset = load_dataset(options.folder, progress=progress)

@@ -14,18 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from models_ml.core.active_learning import most_uncertain
 from models_ml.core.charts import ChartRow, interval_chart, percent
 from models_ml.core.classifiers import Classifier, ClassifierConfig
+from models_ml.core.code_switching import code_switched
 from models_ml.core.constraints import ACCEPTED, Constraint
 from models_ml.core.corpus import Document, EncodedCorpus, encode
 from models_ml.core.dataset import Dataset, ReportProgress
-from models_ml.core.embeddings import Embedding, Side
+from models_ml.core.embeddings import Side
 from models_ml.core.errors import InputError
 from models_ml.core.evaluation import Evaluation, evaluate
-from models_ml.core.refinement import RefinementConfig, refine
+from models_ml.core.realignment import Evidence, turned_by_anchors
+from models_ml.core.refinement import Refinement, RefinementConfig, refine
 from models_ml.core.salience import rank_keywords
 from models_ml.core.simulation import SimulatedAnnotator, feedback_for, read_annotator
 from models_ml.core.training import TrainingConfig, predict, train
@@ -35,7 +38,11 @@ ARMS = {
     "active": "Active",
     "clime": "CLIME",
     "active_clime": "Active + CLIME",
+    "anchors": "Control: turned by anchors alone",
+    "lengths": "Control: annotated words five times as long",
 }
+PAPER_ARMS = ("base", "active", "clime", "active_clime")
+CONTROL_LENGTH = 5
 FIRST_SEED = 0  # of the classifier that ranks words and documents
 
 
@@ -45,9 +52,11 @@ class ExperimentConfig:
 
     keywords, documents: of a whole session; `active_clime` does half of both.
     neighbours: shown in each language beside a keyword; noise: probability of a wrong answer.
+    The controls tell what a gain owes to nobody's answers: `anchors` turns the target side by words
+    that find one another, `lengths` only lengthens the words in constraints.
     """
 
-    arms: tuple[str, ...] = tuple(ARMS)
+    arms: tuple[str, ...] = PAPER_ARMS
     keywords: int = 50
     neighbours: int = 5
     documents: int = 50
@@ -70,6 +79,8 @@ class ExperimentConfig:
             "active": (0, self.documents),
             "clime": (self.keywords, 0),
             "active_clime": (self.keywords // 2, self.documents // 2),
+            "anchors": (0, 0),
+            "lengths": (self.keywords, 0),
         }[arm]
 
 
@@ -82,6 +93,7 @@ class ArmResult:
     documents: int = 0
     accepted: int = 0
     rejected: int = 0
+    evidence: Evidence | None = None
 
     @property
     def constraints(self) -> int:
@@ -142,17 +154,17 @@ class _Bench:
         if set(config.arms) != {"base"}:
             knowledge = read_annotator(dataset.folder / "annotator.tsv")
             self.annotator = SimulatedAnnotator(knowledge, config.noise, config.annotator_seed)
-            self.first = self._first_classifier()
+            self.first = self._first_classifier(Refinement(self.embedding))
 
-    def _first_classifier(self) -> Classifier:
+    def _first_classifier(self, refinement: Refinement) -> Classifier:
         return train(
-            self.train,
-            embedding=self.embedding,
+            self._training(refinement),
+            embedding=refinement.embedding,
             classes=self.classes,
             classifier=self.config.classifier,
             config=self.config.training,
             seed=FIRST_SEED,
-            progress=partial(self.progress, "training the first classifier"),
+            progress=partial(self.progress, "training a first classifier"),
         )
 
     def run(self, arm: str) -> ArmResult:
@@ -160,10 +172,11 @@ class _Bench:
         keyword_count, document_count = self.config.work(arm)
         keywords = self._keywords(keyword_count)
         constraints = self._judgements(keywords)
-        labelled = self._labelled(document_count)
+        refinement = self._refined(arm, constraints)
+        labelled = self._labelled(document_count, refinement)
         evaluation = evaluate(
-            self._refined(arm, constraints),
-            self.train + labelled,
+            refinement.embedding,
+            self._training(refinement) + labelled,
             self.test,
             classes=self.classes,
             seeds=range(self.config.seeds),
@@ -179,7 +192,11 @@ class _Bench:
             documents=len(labelled),
             accepted=accepted,
             rejected=len(constraints) - accepted,
+            evidence=refinement.evidence,
         )
+
+    def _training(self, refinement: Refinement) -> EncodedCorpus:
+        return code_switched(self.train, refinement.switches, seed=FIRST_SEED)
 
     def _keywords(self, count: int) -> list[int]:
         """Return the ids of the `count` most salient words."""
@@ -195,15 +212,27 @@ class _Bench:
             keywords, self.embedding, k=self.config.neighbours, annotator=self.annotator
         )
 
-    def _refined(self, arm: str, constraints: Sequence[Constraint]) -> Embedding:
+    def _refined(self, arm: str, constraints: Sequence[Constraint]) -> Refinement:
+        if arm == "anchors":
+            return Refinement(turned_by_anchors(self.embedding))
+        if arm == "lengths":
+            ids = np.unique([(c.keyword, c.neighbour) for c in constraints])
+            longer = CONTROL_LENGTH * self.embedding.gather(ids)
+            return Refinement(self.embedding.moved(ids, longer))
         report = partial(self.progress, f"{arm}: refining the vectors")
         return refine(self.embedding, constraints, config=self.config.refinement, progress=report)
 
-    def _labelled(self, count: int) -> EncodedCorpus:
-        """Return the pool's `count` most uncertain documents, labelled by the annotator."""
+    def _labelled(self, count: int, refinement: Refinement) -> EncodedCorpus:
+        """Return the pool's `count` most uncertain documents, labelled by the annotator.
+
+        What words have taught already, documents need not tell: a refined space gets a classifier
+        of its own to ask.
+        """
         if not count or not self.pool:
             return self.encoded_pool.select([])
-        probabilities = predict(self.first, self.encoded_pool, embedding=self.embedding)
+        is_base = refinement.embedding is self.embedding and not len(refinement.switches)
+        asking = self.first if is_base else self._first_classifier(refinement)
+        probabilities = predict(asking, self.encoded_pool, embedding=refinement.embedding)
         chosen = most_uncertain(probabilities, count)
         labels = [self._label(self.pool[position]) for position in chosen]
         return self.encoded_pool.select(chosen).labelled(labels)
@@ -224,6 +253,7 @@ def report_data(experiment: Experiment) -> dict[str, Any]:
             "documents": arm.documents,
             "accepted": arm.accepted,
             "rejected": arm.rejected,
+            "evidence": asdict(arm.evidence) if arm.evidence else None,
         }
         for name, arm in experiment.arms.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from scipy.sparse import coo_array, csc_array, diags_array, eye_array
 from scipy.sparse.linalg import eigsh, splu
 from torch import Tensor
 
+from models_ml.core.code_switching import Switches, switches_of
 from models_ml.core.constraints import Constraint
 from models_ml.core.embeddings import Embedding, WordIds
-from models_ml.core.training import Progress
+from models_ml.core.realignment import Evidence, realignment
+from models_ml.core.training import PAPER_TRAINING, SCALE_FREE, Progress, TrainingConfig
 
 REPORT_EVERY = 100  # iterations
+DEFAULT_METHOD = "realign"
 
 
 class UnboundedCostWarning(UserWarning):
@@ -29,10 +32,11 @@ class RefinementConfig:
     """A refinement method and its options.
 
     learning_rate, iterations: of Adam, full batch, for `paper`.
-    regularization: λ of Eq. 5; None for the method's own (1 for `paper`, 0.55 for `spectral`).
+    regularization: λ of Eq. 5, how strongly vectors are held where they were; None for the
+    method's own, and for `realign` the one that held-out judgements speak for.
     """
 
-    method: str = "paper"
+    method: str = DEFAULT_METHOD
     learning_rate: float = 1e-3
     iterations: int = 10_000
     regularization: float | None = None
@@ -42,22 +46,46 @@ class RefinementConfig:
             raise ValueError(f"refinement method {self.method!r} is none of {', '.join(METHODS)}")
         if self.iterations < 0:
             raise ValueError(f"iterations must not be negative, but are {self.iterations}")
-        if self.method == "spectral" and self.strength <= 0.5:
+        least = LEAST_STRENGTH.get(self.method)
+        if least is not None and self.strength is not None and self.strength <= least:
             raise ValueError(
-                f"regularization must be above 0.5 for spectral, but is {self.strength}"
+                f"regularization must be above {least:g} for {self.method}, but is {self.strength}"
             )
 
     @property
-    def strength(self) -> float:
-        """λ, the method's own where none was chosen."""
+    def strength(self) -> float | None:
+        """λ, the method's own where none was chosen; None where the method chooses."""
         if self.regularization is not None:
             return self.regularization
-        return 0.55 if self.method == "spectral" else 1.0
+        return OWN_STRENGTH.get(self.method)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Every option by name, as the method takes it, for whoever stores or shows a result."""
         return asdict(self) | {"regularization": self.strength}
+
+    @property
+    def uses_anchors(self) -> bool:
+        """Whether part of what the method gains needs no annotator, and wants its control."""
+        return self.method in {"realign", "realign_spectral"}
+
+    @property
+    def training(self) -> TrainingConfig:
+        """How classifiers are trained on what the method makes: after `paper`, as the paper did."""
+        return PAPER_TRAINING if self.method == "paper" else SCALE_FREE
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """What a method made of judgements.
+
+    embedding: the vectors, moved or as they were. switches: by which words training documents are
+    to be code-switched; none for most methods. evidence: of `realign`, whether to turn the space.
+    """
+
+    embedding: Embedding
+    switches: Switches = field(default_factory=Switches)
+    evidence: Evidence | None = None
 
 
 def refine(
@@ -66,14 +94,16 @@ def refine(
     *,
     config: RefinementConfig,
     progress: Progress | None = None,
-) -> Embedding:
-    """Return the embedding moved by the constraints; the input is unchanged.
+) -> Refinement:
+    """Return what the constraints make of the embedding; the input is unchanged.
 
     `progress` is told (iterations done, iterations). Raises ValueError for an id outside the
     vocabulary. Without constraints nothing moves.
     """
     if not constraints:
-        return embedding
+        return Refinement(embedding)
+    for word in (word for c in constraints for word in (c.keyword, c.neighbour)):
+        embedding.word(word)  # raises where it is none
     return METHODS[config.method](embedding, constraints, config, progress or _nobody)
 
 
@@ -86,7 +116,7 @@ def follow_paper(
     constraints: Sequence[Constraint],
     config: RefinementConfig,
     progress: Progress,
-) -> Embedding:
+) -> Refinement:
     """Return the embedding after Adam's steps down Eq. 3-5 from where the vectors were.
 
     Only words in constraints move, and no vector is brought back to unit length. A keyword with
@@ -94,16 +124,17 @@ def follow_paper(
     the iterations. Source: Yuan et al. 2020, Eq. 3-5.
     """
     ids, links = constraint_graph(constraints)
-    _warn_if_unbounded(similarity_cost(links), config.strength)
+    strength = _strength(config)
+    _warn_if_unbounded(similarity_cost(links), strength)
     start = torch.from_numpy(embedding.gather(ids)).double()  # (moved, dim)
     rows = start.clone()
     optimizer = torch.optim.Adam([rows], lr=config.learning_rate, fused=True)
     for iteration in range(1, config.iterations + 1):
-        rows.grad = cost_gradient(rows, start, links, config.strength)
+        rows.grad = cost_gradient(rows, start, links, strength)
         optimizer.step()
         if iteration % REPORT_EVERY == 0 or iteration == config.iterations:
             progress(iteration, config.iterations)
-    return embedding.moved(ids, rows.float().numpy())
+    return Refinement(embedding.moved(ids, rows.float().numpy()))
 
 
 def _warn_if_unbounded(similarity: csc_array[np.float64], strength: float) -> None:
@@ -122,7 +153,7 @@ def solve_spectral(
     constraints: Sequence[Constraint],
     config: RefinementConfig,
     progress: Progress,
-) -> Embedding:
+) -> Refinement:
     """Return the embedding at the minimum of Eq. 3-5 with its graph normalised by degree.
 
     (D^-½ S D^-½ + λI) E = λÊ, S as in `similarity_cost`, D_ii = 2 Σ_j |S_ij|, solved exactly; then
@@ -130,17 +161,19 @@ def solve_spectral(
     any λ > ½ has one minimum, however many constraints a keyword has.
     """
     ids, links = constraint_graph(constraints)
+    strength = _strength(config)
     similarity = similarity_cost(links)
     start = embedding.gather(ids).astype(np.float64)  # (moved, dim)
     degrees: np.ndarray = 2 * np.asarray(abs(similarity).sum(axis=1))
     # A word whose constraints cancel or weigh nothing is linked to nothing, and stays.
     scale = diags_array(1 / np.sqrt(np.where(degrees == 0, 1, degrees)))
-    system = scale @ similarity @ scale + config.strength * eye_array(len(ids))
+    system = scale @ similarity @ scale + strength * eye_array(len(ids))
     # The order of elimination for symmetric graphs: keywords are hubs of stars, and little fills.
     factored = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    rows = factored.solve(config.strength * start)
+    rows = factored.solve(strength * start)
     progress(1, 1)
-    return embedding.moved(ids, _with_lengths_of(start, rows).astype(np.float32))
+    moved = embedding.moved(ids, _with_lengths_of(start, rows).astype(np.float32))
+    return Refinement(moved)
 
 
 def _with_lengths_of(start: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -202,5 +235,59 @@ def cost_gradient(rows: Tensor, start: Tensor, links: Tensor, regularization: fl
     return (links @ rows).add_(rows - start, alpha=2 * regularization)
 
 
-Method = Callable[[Embedding, Sequence[Constraint], RefinementConfig, Progress], Embedding]
-METHODS: dict[str, Method] = {"paper": follow_paper, "spectral": solve_spectral}
+def turn_target(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    config: RefinementConfig,
+    progress: Progress,
+) -> Refinement:
+    """Return the embedding with its whole target side turned, where that is sure not to harm.
+
+    See `realignment.realignment`, whose stiffness is the regularization. Rejections are not used.
+    """
+    turned, evidence = realignment(embedding, constraints, stiffness=config.strength)
+    progress(1, 1)
+    return Refinement(embedding if turned is None else embedding.mapped(turned), evidence=evidence)
+
+
+def turn_and_solve(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    config: RefinementConfig,
+    progress: Progress,
+) -> Refinement:
+    """Return the embedding turned as by `realign`, then its annotated words moved by `spectral`.
+
+    The regularization is that of the second step.
+    """
+    turned, evidence = realignment(embedding, constraints)
+    whole = embedding if turned is None else embedding.mapped(turned)
+    return replace(solve_spectral(whole, constraints, config, progress), evidence=evidence)
+
+
+def switch_codes(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    config: RefinementConfig,
+    progress: Progress,
+) -> Refinement:
+    """Return the embedding as it is, and the accepted words to put into training documents."""
+    progress(1, 1)
+    return Refinement(embedding, switches=switches_of(embedding, constraints))
+
+
+def _strength(config: RefinementConfig) -> float:
+    """Return λ of a method that has its own, or a later one's plain 1."""
+    return 1.0 if config.strength is None else config.strength
+
+
+Method = Callable[[Embedding, Sequence[Constraint], RefinementConfig, Progress], Refinement]
+METHODS: dict[str, Method] = {
+    "paper": follow_paper,
+    "spectral": solve_spectral,
+    "realign": turn_target,
+    "realign_spectral": turn_and_solve,
+    "code_switch": switch_codes,
+}
+OWN_STRENGTH = {"paper": 1.0, "spectral": 0.55, "realign_spectral": 0.8}
+LEAST_STRENGTH = {"spectral": 0.5, "realign": 0.0, "realign_spectral": 0.5}  # and more

@@ -32,7 +32,7 @@ CONFIG = ExperimentConfig(
     seeds=3,
     classifier=ClassifierConfig("logistic"),
     training=TrainingConfig(epochs=5),
-    refinement=RefinementConfig(iterations=20),
+    refinement=RefinementConfig("paper", iterations=20),
 )
 
 
@@ -61,7 +61,7 @@ def test_clime_is_ranking_asking_refining_and_retraining(dataset):
     knowledge = read_annotator(dataset.folder / "annotator.tsv")
     annotator = SimulatedAnnotator(knowledge, noise=0.0, seed=0)
     judgements = feedback_for(keywords, embedding, k=2, annotator=annotator)
-    refined = refine(embedding, judgements, config=CONFIG.refinement)
+    refined = refine(embedding, judgements, config=CONFIG.refinement).embedding
     expected = evaluate(refined, source, target, seeds=range(3), **options)
 
     arm = run_experiment(dataset, replace(CONFIG, arms=("clime",))).arms["clime"]

@@ -6,6 +6,7 @@ from models_ml.core.constraints import Constraint
 from models_ml.core.embeddings import Embedding, Side, Vectors
 from models_ml.core.refinement import (
     METHODS,
+    Refinement,
     RefinementConfig,
     UnboundedCostWarning,
     constraint_graph,
@@ -18,6 +19,11 @@ from models_ml.core.refinement import (
 
 ACCEPTED, REJECTED = 1, -1
 SPECTRAL = RefinementConfig("spectral")
+
+
+def refined_space(*given: object, **options: object) -> Embedding:
+    """Return the embedding alone of what `refine` returns."""
+    return refine(*given, **options).embedding
 
 
 def constraint(keyword: int, neighbour: int, sign: int, weight: float = 1.0) -> Constraint:
@@ -61,22 +67,22 @@ def cosine(embedding: Embedding, c: Constraint) -> float:
 def test_first_step_of_an_accepted_pair_by_hand(pair):
     # C = -E_k·E_p + ‖Ê - E‖²: the gradient at Ê is -E_p = (0, -1) at the keyword and
     # -E_k = (-1, 0) at the neighbour; Adam's first step is the rate against the sign of each.
-    config = RefinementConfig(iterations=1, learning_rate=0.01)
-    refined = refine(pair, [constraint(0, 2, ACCEPTED)], config=config)
+    config = RefinementConfig("paper", iterations=1, learning_rate=0.01)
+    refined = refined_space(pair, [constraint(0, 2, ACCEPTED)], config=config)
     np.testing.assert_allclose(refined.gather([0, 2]), [[1, 0.01], [0.01, 1]], atol=1e-7)
 
 
 def test_first_step_of_a_rejected_pair_by_hand(pair):
-    config = RefinementConfig(iterations=1, learning_rate=0.01)
-    refined = refine(pair, [constraint(0, 2, REJECTED)], config=config)
+    config = RefinementConfig("paper", iterations=1, learning_rate=0.01)
+    refined = refined_space(pair, [constraint(0, 2, REJECTED)], config=config)
     np.testing.assert_allclose(refined.gather([0, 2]), [[1, -0.01], [-0.01, 1]], atol=1e-7)
 
 
 def test_a_single_pair_ends_at_the_minimum_of_the_cost(pair):
     # ∂C/∂E_k = -E_p + 2λ(E_k - Ê_k) = 0 and its mirror image give, with λ = 1,
     # E_k = (4 Ê_k + 2 Ê_p) / 3 and E_p = (4 Ê_p + 2 Ê_k) / 3.
-    config = RefinementConfig(iterations=3000, learning_rate=0.01)
-    refined = refine(pair, [constraint(0, 2, ACCEPTED)], config=config)
+    config = RefinementConfig("paper", iterations=3000, learning_rate=0.01)
+    refined = refined_space(pair, [constraint(0, 2, ACCEPTED)], config=config)
     expected = [[4 / 3, 2 / 3], [2 / 3, 4 / 3]]
     np.testing.assert_allclose(refined.gather([0, 2]), expected, atol=1e-4)
 
@@ -90,18 +96,18 @@ def space() -> Embedding:
 
 
 @pytest.mark.filterwarnings("ignore::models_ml.core.refinement.UnboundedCostWarning")
-@pytest.mark.parametrize("config", [RefinementConfig(iterations=300), SPECTRAL])
+@pytest.mark.parametrize("config", [RefinementConfig("paper", iterations=300), SPECTRAL])
 def test_accepted_pairs_come_closer_and_rejected_ones_part(space, config):
     judged = [constraint(0, neighbour, ACCEPTED) for neighbour in (1, 4, 5)]
     judged += [constraint(2, 6, ACCEPTED), constraint(2, 7, REJECTED), constraint(2, 0, REJECTED)]
-    refined = refine(space, judged, config=config)
+    refined = refined_space(space, judged, config=config)
     for c in judged:
         assert c.sign * (cosine(refined, c) - cosine(space, c)) > 0.2
 
 
 def test_only_words_in_constraints_move_and_the_input_stays(tiny_embedding, judged):
     before = vectors(tiny_embedding)
-    refined = refine(tiny_embedding, judged, config=RefinementConfig(iterations=10))
+    refined = refined_space(tiny_embedding, judged, config=RefinementConfig("paper", iterations=10))
     changed = np.flatnonzero((vectors(refined) != before).any(axis=1))
     named = sorted({word for c in judged for word in (c.keyword, c.neighbour)})
     assert changed.tolist() == refined.moved_ids.tolist() == named
@@ -111,8 +117,8 @@ def test_only_words_in_constraints_move_and_the_input_stays(tiny_embedding, judg
 
 def test_refining_again_starts_from_the_vectors_that_came_in(pair):
     once = pair.moved([0], np.array([[3, 0]], dtype=np.float32))
-    config = RefinementConfig(iterations=3000, learning_rate=0.01)
-    twice = refine(once, [constraint(0, 2, ACCEPTED)], config=config)
+    config = RefinementConfig("paper", iterations=3000, learning_rate=0.01)
+    twice = refined_space(once, [constraint(0, 2, ACCEPTED)], config=config)
     expected = [[4 / 3 * 3, 2 / 3], [2 / 3 * 3, 4 / 3]]
     np.testing.assert_allclose(twice.gather([0, 2]), expected, atol=1e-4)
 
@@ -148,22 +154,24 @@ def test_the_gradient_equals_finite_differences(tiny_embedding, judged):
 
 @pytest.mark.filterwarnings("ignore::models_ml.core.refinement.UnboundedCostWarning")
 def test_a_pair_judged_under_both_of_its_words_counts_twice(pair):
-    config = RefinementConfig(iterations=50)
+    config = RefinementConfig("paper", iterations=50)
     both = [constraint(0, 2, ACCEPTED), constraint(2, 0, ACCEPTED)]
     doubled = [constraint(0, 2, ACCEPTED, weight=2.0)]
     single = [constraint(0, 2, ACCEPTED)]
-    results = [vectors(refine(pair, c, config=config)) for c in (both, doubled, single)]
+    results = [vectors(refined_space(pair, c, config=config)) for c in (both, doubled, single)]
     assert np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
 
 
 def test_a_constraint_without_weight_changes_nothing(pair):
-    refined = refine(pair, [constraint(0, 2, ACCEPTED, 0.0)], config=RefinementConfig(iterations=5))
+    refined = refined_space(
+        pair, [constraint(0, 2, ACCEPTED, 0.0)], config=RefinementConfig("paper", iterations=5)
+    )
     assert np.array_equal(vectors(refined), vectors(pair))
 
 
 def test_without_constraints_nothing_moves(pair):
-    assert refine(pair, [], config=RefinementConfig()) is pair
+    assert refined_space(pair, [], config=RefinementConfig("paper")) is pair
 
 
 def star(accepted: int) -> list[Constraint]:
@@ -178,14 +186,14 @@ def test_the_smallest_eigenvalue_of_a_star_is_minus_half_the_root_of_its_leaves(
 
 
 def test_the_paper_warns_where_its_cost_has_no_minimum(space):
-    refine(space, star(3), config=RefinementConfig(iterations=1))
+    refined_space(space, star(3), config=RefinementConfig("paper", iterations=1))
     with pytest.warns(UnboundedCostWarning, match=r"λ above 1\.118"):
-        refine(space, star(5), config=RefinementConfig(iterations=1))
+        refined_space(space, star(5), config=RefinementConfig("paper", iterations=1))
 
 
 def test_spectral_of_a_single_pair_by_hand(pair):
     # |S| = ½ gives D = 1, so (S + λI)E = λÊ with S = -½ off the diagonal: E_k ∝ λÊ_k + ½Ê_p.
-    refined = refine(pair, [constraint(0, 2, ACCEPTED)], config=SPECTRAL)
+    refined = refined_space(pair, [constraint(0, 2, ACCEPTED)], config=SPECTRAL)
     long, short = np.array([0.55, 0.5]) / np.hypot(0.55, 0.5)
     np.testing.assert_allclose(refined.gather([0, 2]), [[long, short], [short, long]], atol=1e-6)
 
@@ -199,7 +207,7 @@ def test_spectral_solves_the_normalised_system_and_keeps_lengths(tiny_embedding,
     start = long.gather(ids)
     rows = np.linalg.solve(d @ s @ d + 0.7 * np.eye(len(ids)), 0.7 * start)
     rows *= np.linalg.norm(start, axis=1)[:, None] / np.linalg.norm(rows, axis=1)[:, None]
-    refined = refine(long, judged, config=RefinementConfig("spectral", regularization=0.7))
+    refined = refined_space(long, judged, config=RefinementConfig("spectral", regularization=0.7))
     assert np.array_equal(refined.moved_ids, ids)
     np.testing.assert_allclose(refined.gather(ids), rows, atol=1e-6)
 
@@ -207,14 +215,14 @@ def test_spectral_solves_the_normalised_system_and_keeps_lengths(tiny_embedding,
 def test_spectral_stays_bounded_however_many_constraints_a_keyword_has():
     rows = np.random.default_rng(0).normal(size=(400, 10)).astype(np.float32)
     space = Embedding(Vectors(range(300), rows[:300]), Vectors(range(100), rows[300:]))
-    before, after = vectors(space), vectors(refine(space, star(399), config=SPECTRAL))
+    before, after = vectors(space), vectors(refined_space(space, star(399), config=SPECTRAL))
     lengths = [np.linalg.norm(v, axis=1) for v in (before, after)]
     np.testing.assert_allclose(lengths[0], lengths[1], rtol=1e-5)
 
 
 def test_judgements_that_cancel_leave_spectral_words_where_they_were(pair):
     both = [constraint(0, 2, ACCEPTED), constraint(2, 0, REJECTED)]
-    refined = refine(pair, both, config=SPECTRAL)
+    refined = refined_space(pair, both, config=SPECTRAL)
     np.testing.assert_allclose(vectors(refined), vectors(pair), atol=1e-7)
 
 
@@ -223,28 +231,30 @@ def test_spectral_refuses_a_regularization_without_a_minimum():
         RefinementConfig("spectral", regularization=0.5)
 
 
-@pytest.mark.parametrize("config", [RefinementConfig(iterations=100), SPECTRAL])
+@pytest.mark.parametrize("config", [RefinementConfig("paper", iterations=100), SPECTRAL])
 def test_the_same_constraints_give_the_same_bytes(tiny_embedding, judged, config):
-    first, again = (refine(tiny_embedding, judged, config=config) for _ in range(2))
+    first, again = (refined_space(tiny_embedding, judged, config=config) for _ in range(2))
     assert first.moved_rows.dtype == np.float32
     assert first.moved_rows.tobytes() == again.moved_rows.tobytes()
 
 
 def test_progress_ends_at_the_last_iteration(pair):
     told = []
-    refine(
+    refined_space(
         pair,
         [constraint(0, 2, ACCEPTED)],
-        config=RefinementConfig(iterations=250),
+        config=RefinementConfig("paper", iterations=250),
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(100, 250), (200, 250), (250, 250)]
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("word", [-1, 3])
-def test_a_word_id_outside_the_vocabulary_is_refused(pair, word):
+def test_a_word_id_outside_the_vocabulary_is_refused(pair, word, method):
+    judged = [constraint(0, word, REJECTED)]
     with pytest.raises(ValueError, match=f"word id {word} is outside the vocabulary of 3"):
-        refine(pair, [constraint(0, word, ACCEPTED)], config=RefinementConfig(iterations=1))
+        refined_space(pair, judged, config=RefinementConfig(method, iterations=1))
 
 
 def test_an_unknown_method_is_refused():
@@ -255,10 +265,10 @@ def test_an_unknown_method_is_refused():
 def test_a_method_is_one_function_in_the_registry(pair, monkeypatch):
     def mirror(embedding, constraints, config, progress):
         ids = np.unique([c.keyword for c in constraints])
-        return embedding.moved(ids, -config.regularization * embedding.gather(ids))
+        return Refinement(embedding.moved(ids, -config.regularization * embedding.gather(ids)))
 
     monkeypatch.setitem(METHODS, "mirror", mirror)
-    refined = refine(
+    refined = refined_space(
         pair, [constraint(0, 2, ACCEPTED)], config=RefinementConfig("mirror", regularization=2)
     )
     assert refined.gather([0]).tolist() == [[-2, 0]]
