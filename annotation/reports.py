@@ -65,6 +65,7 @@ class SessionReport:
     jobs: tuple[JobView, ...]
     embedding_id: int | None
     settings: dict[str, Any]
+    evidence: dict[str, Any] | None
 
     @property
     def is_submitted(self) -> bool:
@@ -73,6 +74,10 @@ class SessionReport:
     @property
     def base(self) -> ArmResult | None:
         return next((arm for arm in self.arms if arm.is_base), None)
+
+    @property
+    def has_control(self) -> bool:
+        return any(arm.arm == Arm.ALIGNED for arm in self.arms)
 
     @property
     def best_informed(self) -> ArmResult | None:
@@ -202,6 +207,8 @@ def _session_report(
 ) -> SessionReport:
     own = [jobs.get(("process_session", session.pk))]
     own += [_named(jobs.get(("evaluate_run", arm.run_id)), arm) for arm in arms]
+    settings = dict(session.refined.config) if session.refined else {}
+    evidence = settings.pop("evidence", None)
     return SessionReport(
         id=session.pk,
         project=session.project.name,
@@ -219,7 +226,8 @@ def _session_report(
         gain_points_per_hour=_gain_per_hour(_best_informed(arms), session.active_minutes),
         jobs=_worth_showing(job for job in own if job),
         embedding_id=session.refined_id,
-        settings=session.refined.config if session.refined else {},
+        settings=settings,
+        evidence=evidence,
     )
 
 

@@ -59,21 +59,18 @@ def process_session(session_id: int, progress: jobs.Progress) -> None:
     project = session.project
     constraints = constraints_of(session)
     labels = labels_of(session)
-    refined = None
+    refined = aligned = None
+    config = refinement_config(project)
     if constraints:
         refined = learning.refine_embedding(
-            project.embedding,
-            constraints,
-            config=RefinementConfig(
-                method=project.method,
-                learning_rate=project.learning_rate,
-                iterations=project.iterations,
-                regularization=project.regularization,
-            ),
-            report=progress,
+            project.embedding, constraints, config=config, report=progress
         )
+        if config.uses_anchors and project.test_corpus:
+            aligned = learning.turn_by_anchors(project.embedding, report=progress)
     with transaction.atomic():
         arms = {Arm.BASE: _run(project, project.embedding)}
+        if aligned:
+            arms[Arm.ALIGNED] = _run(project, aligned)
         if refined:
             arms[Arm.CLIME] = _run(project, refined)
         if labels:
@@ -95,6 +92,16 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     "process_session": process_session,
     "evaluate_run": evaluate_run,
 }
+
+
+def refinement_config(project: Project) -> RefinementConfig:
+    """Return how a project wants its vectors refined."""
+    return RefinementConfig(
+        method=project.method,
+        learning_rate=project.learning_rate,
+        iterations=project.iterations,
+        regularization=project.regularization,
+    )
 
 
 def constraints_of(session: Session) -> list[Constraint]:
@@ -131,6 +138,7 @@ def _run(
         classifier=project.classifier,
         classes=project.categories.count(),
         seeds=project.seeds,
+        scale_free=refinement_config(project).training.scale_free,
     )
 
 

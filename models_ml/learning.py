@@ -7,6 +7,7 @@ the hash of its inputs before it is computed, so a job that runs twice ends the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from models_ml import storage
 from models_ml.core.active_learning import most_uncertain
 from models_ml.core.classifiers import ClassifierConfig, load_classifier, save_classifier
+from models_ml.core.code_switching import Switches, code_switched
 from models_ml.core.constraints import Constraint
 from models_ml.core.corpus import Document as CoreDocument
 from models_ml.core.corpus import EncodedCorpus, encode
@@ -26,9 +28,10 @@ from models_ml.core.embeddings import Embedding as Space
 from models_ml.core.embeddings import Side, Vectors
 from models_ml.core.evaluation import Evaluation, accuracy
 from models_ml.core.neighbours import nearest
-from models_ml.core.refinement import RefinementConfig, refine
+from models_ml.core.realignment import turned_by_anchors
+from models_ml.core.refinement import Refinement, RefinementConfig, refine
 from models_ml.core.salience import rank_keywords
-from models_ml.core.training import predict, train
+from models_ml.core.training import TrainingConfig, predict, train
 from models_ml.models import (
     Artefact,
     Corpus,
@@ -47,7 +50,7 @@ from models_ml.services import ReportProgress, content_key, core_documents
 # One thread a worker: workers are many, and sums in one order give the same bytes everywhere.
 torch.set_num_threads(1)
 # Raised whenever the same inputs would give another result than before.
-ALGORITHM = 1
+ALGORITHM = 2
 RANKING_SEED = 0
 
 
@@ -70,7 +73,19 @@ def open_space(embedding: Embedding) -> Space:
     if embedding.delta is None:
         return space
     delta = load_file(storage.local_path(embedding.delta))
-    return space.moved(delta["ids"], delta["rows"])
+    if "target_map" in delta:
+        space = space.mapped(delta["target_map"])
+    return space.moved(delta["ids"], delta["rows"]) if delta["ids"].size else space
+
+
+def open_switches(embedding: Embedding) -> Switches:
+    """Return by which words training documents are to be code-switched for an embedding."""
+    if embedding.config.get("method") != "code_switch" or embedding.delta is None:
+        return Switches()
+    delta = load_file(storage.local_path(embedding.delta))
+    if "switched_words" not in delta:  # nothing in the other language was accepted
+        return Switches()
+    return Switches(delta["switched_keywords"], delta["switched_words"])
 
 
 def _encoded(corpus: Corpus, space: Space, side: Side) -> EncodedCorpus:
@@ -194,27 +209,54 @@ def refine_embedding(
     known = Embedding.objects.filter(key=key).first()
     if known:
         return known
-    refined = refine(
+    refinement = refine(
         open_space(parent),
         ordered,
         config=config,
         progress=lambda done, total: report("refining the vectors", done, total),
     )
+    facts: dict[str, object] = settings | {"constraints": len(ordered)}
+    if refinement.evidence:
+        facts["evidence"] = asdict(refinement.evidence)
+    return _store_refinement(parent, refinement, key=key, config=facts)
+
+
+def turn_by_anchors(parent: Embedding, *, report: ReportProgress) -> Embedding:
+    """Return the embedding that `realign` makes of `parent` without any answer: the control."""
+    key = content_key(version=ALGORITHM, parent=parent.key, anchors=True)
+    known = Embedding.objects.filter(key=key).first()
+    if known:
+        return known
+    report("aligning the languages without annotation", 0, 1)
+    control = Refinement(turned_by_anchors(open_space(parent)))
+    return _store_refinement(parent, control, key=key, config={"method": "anchors"})
+
+
+def _store_refinement(
+    parent: Embedding, refinement: Refinement, *, key: str, config: dict[str, object]
+) -> Embedding:
     return Embedding.objects.get_or_create(
         key=key,
         defaults={
             "source": parent.source,
             "target": parent.target,
             "parent": parent,
-            "delta": _store_delta(refined),
-            "config": settings | {"constraints": len(ordered)},
+            "delta": _store_delta(refinement),
+            "config": config,
         },
     )[0]
 
 
-def _store_delta(space: Space) -> Artefact:
+def _store_delta(refinement: Refinement) -> Artefact:
+    space, switches = refinement.embedding, refinement.switches
+    arrays: dict[str, np.ndarray] = {"ids": space.moved_ids, "rows": space.moved_rows}
+    if len(switches):
+        arrays |= {"switched_keywords": switches.keywords, "switched_words": switches.words}
+    if space.target_map is not None:
+        arrays["target_map"] = space.target_map
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with storage.new_file(".safetensors") as path:
-        save_file({"ids": space.moved_ids, "rows": space.moved_rows}, path)
+        save_file(contiguous, path)
         return storage.put(path, suffix=".safetensors")
 
 
@@ -227,12 +269,14 @@ def define_run(
     classifier: str,
     classes: int,
     seeds: int,
+    scale_free: bool,
 ) -> Run:
     """Return the run of these inputs, which may be finished, under way, or yet to be done.
 
     extra_labels: (document, label) of target documents that are trained on as well.
+    scale_free: see TrainingConfig.
     """
-    config = {"classifier": classifier, "classes": classes}
+    config = {"classifier": classifier, "classes": classes, "scale_free": scale_free}
     labels = sorted([document, label] for document, label in extra_labels)
     key = content_key(
         version=ALGORITHM,
@@ -278,6 +322,7 @@ def _seed_evaluator(run: Run, report: ReportProgress) -> Callable[[int], float]:
     """Return a function from a seed to the accuracy of a classifier trained with it."""
     space = open_space(run.embedding)
     training = _encoded(run.train_corpus, space, Side.SOURCE)
+    training = code_switched(training, open_switches(run.embedding), seed=RANKING_SEED)
     test = _encoded(run.test_corpus, space, Side.TARGET)
     if run.extra_labels:
         training += _labelled_documents(run, space)
@@ -288,6 +333,7 @@ def _seed_evaluator(run: Run, report: ReportProgress) -> Callable[[int], float]:
             embedding=space,
             classes=run.config["classes"],
             classifier=ClassifierConfig(kind=run.config["classifier"]),
+            config=TrainingConfig(scale_free=run.config.get("scale_free", False)),
             seed=seed,
             progress=lambda done, total: report(
                 "training classifiers", seed * total + done, run.seeds * total

@@ -290,9 +290,10 @@ class SeedResult(models.Model):
 
 
 class Arm(models.TextChoices):
-    """What a classifier was given, in the paper's words."""
+    """What a classifier was given, in the paper's words; ALIGNED is a control that asks nobody."""
 
     BASE = "base", "Base"
+    ALIGNED = "aligned", "Aligned by itself"
     ACTIVE = "active", "Active"
     CLIME = "clime", "CLIME"
     ACTIVE_CLIME = "active_clime", "A+C"

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from tasks import services
-from tasks.models import Category, Project, ProjectState, RefinementMethod
+from tasks.models import LEAST_REGULARIZATION, Category, Project, ProjectState
 
 
 class ProjectForm(forms.ModelForm[Project]):
@@ -30,9 +30,9 @@ class ProjectForm(forms.ModelForm[Project]):
             message = "Without a pool of target documents there are none to label: enter 0."
             self.add_error("document_count" if "document_count" in self.fields else None, message)
         strength = data.get("regularization")
-        is_spectral = data.get("method") == RefinementMethod.SPECTRAL
-        if is_spectral and strength is not None and strength <= 0.5:
-            self.add_error("regularization", "Spectral refinement needs more than 0.5.")
+        least = LEAST_REGULARIZATION.get(data.get("method", ""))
+        if least is not None and strength is not None and strength <= least:
+            self.add_error("regularization", f"This method needs more than {least:g}.")
         self._check_languages(value)
         if value("state") == ProjectState.OPEN and instance.ranking_id is None:
             self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")

@@ -20,8 +20,19 @@ class ClassifierKind(models.TextChoices):
 
 
 class RefinementMethod(models.TextChoices):
+    REALIGN = "realign", "realign (turns the target side, where that is sure not to harm)"
+    REALIGN_SPECTRAL = "realign_spectral", "realign, then spectral on the annotated words"
+    SPECTRAL = "spectral", "spectral (Eq. 3–5 on a normalised graph, exact)"
+    CODE_SWITCH = "code_switch", "code-switch (training texts with accepted words)"
     PAPER = "paper", "paper (Eq. 3–5, Adam)"
-    SPECTRAL = "spectral", "spectral (normalised graph, exact)"
+
+
+# Beside each method, λ must be above this; models_ml.core.refinement says why.
+LEAST_REGULARIZATION: dict[str, float] = {
+    RefinementMethod.REALIGN: 0.0,
+    RefinementMethod.REALIGN_SPECTRAL: 0.5,
+    RefinementMethod.SPECTRAL: 0.5,
+}
 
 
 class ProjectState(models.TextChoices):
@@ -105,15 +116,15 @@ class Project(models.Model):
         help_text="classifiers trained for each accuracy",
     )
     method = models.CharField(
-        max_length=16, choices=RefinementMethod.choices, default=RefinementMethod.PAPER
+        max_length=16, choices=RefinementMethod.choices, default=RefinementMethod.REALIGN
     )
     regularization = models.FloatField(
         "regularization λ",
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0)],
-        help_text="empty: the method's own, 1 for paper and 0.55 for spectral, which needs more "
-        "than 0.5",
+        help_text="how strongly vectors are held where they are; empty: the method's own (for "
+        "realign, the one that held-out judgements speak for)",
     )
     learning_rate = models.FloatField(default=0.001, validators=[MinValueValidator(1e-9)])
     iterations = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])

@@ -211,6 +211,8 @@ def test_what_is_asked_can_be_changed_before_and_wants_a_new_preparation(manager
         ({"neighbour_count": 21}, "less than or equal to 20"),
         ({"method": "spectral", "regularization": 0.5}, "needs more than 0.5"),
         ({"method": "spectral", "regularization": 0}, "needs more than 0.5"),
+        ({"method": "realign_spectral", "regularization": 0.4}, "needs more than 0.5"),
+        ({"method": "realign", "regularization": 0}, "needs more than 0."),
     ],
 )
 def test_a_draft_that_cannot_work_is_refused(manager, project, changes, error):

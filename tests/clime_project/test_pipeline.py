@@ -7,9 +7,10 @@ from django.utils import timezone
 from annotation.models import Annotator, Judgement, Session, Verdict
 from clime_project import pipeline
 from models_ml import jobs, learning
+from models_ml.core.refinement import DEFAULT_METHOD, LEAST_STRENGTH, METHODS
 from models_ml.models import Arm, Job, Run
 from tasks.importing import import_project
-from tasks.models import Project
+from tasks.models import LEAST_REGULARIZATION, Project, RefinementMethod
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,9 @@ def quiet(note, done, total):
 @pytest.fixture
 def project(tiny_dataset_folder):
     project = import_project(tiny_dataset_folder, report=quiet)
-    Project.objects.update(keyword_count=3, neighbour_count=2, seeds=2, iterations=50)
+    Project.objects.update(
+        keyword_count=3, neighbour_count=2, seeds=2, iterations=50, method="paper"
+    )
     pipeline.prepare_project(project.pk, quiet)
     project.refresh_from_db()
     return project
@@ -174,3 +177,63 @@ def test_without_a_test_corpus_a_session_is_refined_and_nothing_is_measured(sess
     session.refresh_from_db()
     assert session.refined is not None
     assert not session.report.arms.exists()
+
+
+def test_the_admin_knows_the_core_s_methods_and_their_bounds():
+    assert set(RefinementMethod.values) == set(METHODS)
+    assert RefinementMethod(Project._meta.get_field("method").default) == DEFAULT_METHOD
+    assert LEAST_REGULARIZATION == LEAST_STRENGTH
+
+
+def accept_everything(session):
+    """Give a session's every keyword accepted words in both languages."""
+    for keyword in session.project.ranking.keywords.all():
+        for neighbour in keyword.neighbours.all():
+            Judgement.objects.get_or_create(
+                session=session,
+                keyword=keyword,
+                word=neighbour.word,
+                defaults={"verdict": Verdict.ACCEPT, "revision": 1},
+            )
+
+
+def test_a_realigned_session_says_why_and_stands_beside_what_needs_nobody(session):
+    Project.objects.update(method="realign")
+    accept_everything(session)
+    session.refresh_from_db()
+    pipeline.process_session(session.pk, quiet)
+    run_all_evaluations()
+    session.refresh_from_db()
+    arms = {arm.arm: arm.run for arm in session.report.arms.all()}
+    assert set(arms) == {Arm.BASE, Arm.ALIGNED, Arm.CLIME}
+    assert all(run.mean is not None for run in arms.values())
+    evidence = session.refined.config["evidence"]
+    assert evidence["pairs"] > evidence["keywords"] >= 2
+    space = learning.open_space(session.refined)
+    assert (space.target_map is not None) == (evidence["stiffness"] is not None)
+    again = learning.turn_by_anchors(session.project.embedding, report=quiet)
+    assert again == arms[Arm.ALIGNED].embedding
+    turned = learning.open_space(again).target_map
+    np.testing.assert_allclose(turned @ turned.T, np.eye(len(turned)), atol=1e-5)
+
+
+def test_code_switched_documents_are_trained_on(session, monkeypatch):
+    Project.objects.update(method="code_switch")
+    accept_everything(session)
+    session.refresh_from_db()
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    assert learning.open_space(session.refined).moved_ids.size == 0
+    assert len(learning.open_switches(session.refined)) > 0
+    sizes = set()
+    train = learning.train
+
+    def noting(corpus, **options):
+        sizes.add(len(corpus))
+        return train(corpus, **options)
+
+    monkeypatch.setattr(learning, "train", noting)
+    run_all_evaluations()
+    plain = session.project.train_corpus.document_count
+    assert min(sizes) == plain
+    assert plain < max(sizes) <= 3 * plain
