@@ -120,7 +120,7 @@ def _experiment_arguments(parser: ArgumentParser) -> None:
         "--arms",
         metavar="A,B",
         default="base,active,clime,active_clime",
-        help="what to compare (%(default)s)",
+        help="what to compare (%(default)s); besides, the controls anchors and lengths",
     )
     parser.add_argument(
         "--model", metavar=KIND, default="cnn", help="kind of classifier (%(default)s)"
@@ -176,7 +176,10 @@ def _vectors_arguments(parser: ArgumentParser) -> None:
 
 def _refinement_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--method", metavar="NAME", default="paper", help="paper or spectral (%(default)s)"
+        "--method",
+        metavar="NAME",
+        default="realign",
+        help="realign, realign_spectral, spectral, code_switch or paper (%(default)s)",
     )
     parser.add_argument(
         "--learning-rate", metavar="X", type=float, default=0.001, help="of Adam (%(default)s)"
@@ -188,7 +191,8 @@ def _refinement_arguments(parser: ArgumentParser) -> None:
         "--regularization",
         metavar="λ",
         type=float,
-        help="of the distance moved (1 for paper, 0.55 for spectral)",
+        help="how strongly vectors are held where they are (the method's own: 1 for paper, 0.55 "
+        "for spectral, 0.8 for realign_spectral, for realign by held-out judgements)",
     )
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from models_ml.core import experiment as experiment_module
 from models_ml.core.classifiers import ClassifierConfig
 from models_ml.core.constraints import ACCEPTED
 from models_ml.core.corpus import encode
@@ -20,7 +21,7 @@ from models_ml.core.experiment import (
 from models_ml.core.refinement import RefinementConfig, refine
 from models_ml.core.salience import rank_keywords
 from models_ml.core.simulation import SimulatedAnnotator, feedback_for, read_annotator
-from models_ml.core.training import TrainingConfig, train
+from models_ml.core.training import TrainingConfig, predict, train
 
 # Four keywords over eighteen words share neighbours, and λ = 1 is then too little.
 pytestmark = pytest.mark.filterwarnings("ignore:with λ = 1 these constraints")
@@ -123,6 +124,37 @@ def test_a_pool_without_labels_cannot_be_labelled_by_a_simulated_annotator(datas
 def test_unknown_arms_are_refused(arms):
     with pytest.raises(ValueError, match="there are base, active, clime, active_clime"):
         ExperimentConfig(arms=arms)
+
+
+def test_controls_ask_as_much_as_they_use(dataset):
+    arms = run_experiment(dataset, replace(CONFIG, arms=("base", "anchors", "lengths"))).arms
+    work = {name: (len(arm.keywords), arm.constraints > 0) for name, arm in arms.items()}
+    assert work == {"base": (0, False), "anchors": (0, False), "lengths": (4, True)}
+
+
+def test_a_report_tells_why_the_target_side_was_turned_or_not(dataset):
+    realign = replace(CONFIG, refinement=RefinementConfig("realign"))
+    experiment = run_experiment(dataset, realign)
+    evidence = report_data(experiment)["arms"]["clime"]["evidence"]
+    assert evidence["pairs"] >= evidence["keywords"] >= 2
+    page = " ".join(report_page(experiment).split())
+    assert f"{evidence['pairs']} accepted words of the other language" in page
+    assert "realign, λ by held-out judgements" in page
+    assert ("was turned" in page) == (evidence["stiffness"] is not None)
+
+
+def test_documents_are_asked_of_a_classifier_that_knows_the_words(dataset, monkeypatch):
+    asked = []
+
+    def noting(classifier, corpus, *, embedding):
+        asked.append(embedding)
+        return predict(classifier, corpus, embedding=embedding)
+
+    monkeypatch.setattr(experiment_module, "predict", noting)
+    run_experiment(dataset, replace(CONFIG, arms=("active", "active_clime")))
+    base, refined = asked
+    assert base is dataset.embedding
+    assert refined.moved_ids.size
 
 
 @pytest.mark.parametrize(("method", "strength"), [("paper", "1.0"), ("spectral", "0.55")])
