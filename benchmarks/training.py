@@ -40,7 +40,9 @@ from models_ml.core.evaluation import over_seeds
 from models_ml.core.training import TrainingConfig, fit
 
 SEEDS, EPOCHS = 10, 30
-SETTINGS = TrainingConfig(epochs=EPOCHS, batch_size=100, clip=5.0, learning_rate=1e-3)
+SETTINGS = TrainingConfig(
+    epochs=EPOCHS, batch_size=100, clip=5.0, learning_rate=1e-3, scale_free=False
+)
 CLASSIFIER = ClassifierConfig("cnn", filters=100, widths=(3, 4, 5))
 CORES = os.cpu_count() or 1
 
