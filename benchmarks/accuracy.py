@@ -23,6 +23,7 @@ from models_ml.core.dataset import Dataset, load_dataset
 from models_ml.core.experiment import ExperimentConfig, run_experiment
 from models_ml.core.refinement import RefinementConfig
 
+METHODS = "realign_spectral,realign,spectral,code_switch,paper,lengths,anchors"
 CONTROLS = ("base", "anchors", "lengths")
 WITHOUT_ANNOTATOR = ("base", "anchors")
 HARM = 0.01  # below Base
@@ -33,7 +34,7 @@ Cell = tuple[str, str, float, int]  # dataset, method, noise, keywords
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure refinement methods.")
     parser.add_argument("datasets", type=Path, nargs="+")
-    parser.add_argument("--methods", default="realign,spectral,paper,lengths,anchors")
+    parser.add_argument("--methods", default=METHODS)
     parser.add_argument("--noise", default="0,0.1,0.3")
     parser.add_argument("--keywords", default="10,20,30,40,50")
     parser.add_argument("--seeds", type=int, default=10)

@@ -20,8 +20,8 @@ class ClassifierKind(models.TextChoices):
 
 
 class RefinementMethod(models.TextChoices):
-    REALIGN = "realign", "realign (turns the target side, where that is sure not to harm)"
     REALIGN_SPECTRAL = "realign_spectral", "realign, then spectral on the annotated words"
+    REALIGN = "realign", "realign (turns the target side, where that is sure to help)"
     SPECTRAL = "spectral", "spectral (Eq. 3–5 on a normalised graph, exact)"
     CODE_SWITCH = "code_switch", "code-switch (training texts with accepted words)"
     PAPER = "paper", "paper (Eq. 3–5, Adam)"
@@ -116,7 +116,7 @@ class Project(models.Model):
         help_text="classifiers trained for each accuracy",
     )
     method = models.CharField(
-        max_length=16, choices=RefinementMethod.choices, default=RefinementMethod.REALIGN
+        max_length=16, choices=RefinementMethod.choices, default=RefinementMethod.REALIGN_SPECTRAL
     )
     regularization = models.FloatField(
         "regularization λ",

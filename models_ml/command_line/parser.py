@@ -178,8 +178,8 @@ def _refinement_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         metavar="NAME",
-        default="realign",
-        help="realign, realign_spectral, spectral, code_switch or paper (%(default)s)",
+        default="realign_spectral",
+        help="realign_spectral, realign, spectral, code_switch or paper (%(default)s)",
     )
     parser.add_argument(
         "--learning-rate", metavar="X", type=float, default=0.001, help="of Adam (%(default)s)"

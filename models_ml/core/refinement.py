@@ -20,7 +20,7 @@ from models_ml.core.realignment import Evidence, realignment
 from models_ml.core.training import PAPER_TRAINING, SCALE_FREE, Progress, TrainingConfig
 
 REPORT_EVERY = 100  # iterations
-DEFAULT_METHOD = "realign"
+DEFAULT_METHOD = "realign_spectral"
 
 
 class UnboundedCostWarning(UserWarning):
@@ -241,7 +241,7 @@ def turn_target(
     config: RefinementConfig,
     progress: Progress,
 ) -> Refinement:
-    """Return the embedding with its whole target side turned, where that is sure not to harm.
+    """Return the embedding with its whole target side turned, where that is sure to help.
 
     See `realignment.realignment`, whose stiffness is the regularization. Rejections are not used.
     """
@@ -258,7 +258,9 @@ def turn_and_solve(
 ) -> Refinement:
     """Return the embedding turned as by `realign`, then its annotated words moved by `spectral`.
 
-    The regularization is that of the second step.
+    The rest of the language follows accepted pairs in the first step; in the second, accepted words
+    come closer and rejected ones part, as the annotator said. The regularization is that of the
+    second step.
     """
     turned, evidence = realignment(embedding, constraints)
     whole = embedding if turned is None else embedding.mapped(turned)
