@@ -126,8 +126,12 @@ class Project(models.Model):
         help_text="how strongly vectors are held where they are; empty: the method's own (for "
         "realign, the one that held-out judgements speak for)",
     )
-    learning_rate = models.FloatField(default=0.001, validators=[MinValueValidator(1e-9)])
-    iterations = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])
+    learning_rate = models.FloatField(
+        default=0.001, validators=[MinValueValidator(1e-9)], help_text="of the paper's method alone"
+    )
+    iterations = models.PositiveIntegerField(
+        default=10_000, validators=[MinValueValidator(1)], help_text="of the paper's method alone"
+    )
 
     ranking = models.ForeignKey(
         Ranking, models.PROTECT, related_name="+", null=True, blank=True, editable=False

@@ -61,8 +61,11 @@ class RefinementConfig:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every option by name, as the method takes it, for whoever stores or shows a result."""
-        return asdict(self) | {"regularization": self.strength}
+        """Every option that the method takes by name, for whoever stores or shows a result."""
+        options = asdict(self) | {"regularization": self.strength}
+        if self.method != "paper":  # Adam's
+            del options["learning_rate"], options["iterations"]
+        return options
 
     @property
     def uses_anchors(self) -> bool:

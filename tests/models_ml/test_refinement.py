@@ -257,6 +257,12 @@ def test_a_word_id_outside_the_vocabulary_is_refused(pair, word, method):
         refined_space(pair, judged, config=RefinementConfig(method, iterations=1))
 
 
+def test_settings_hold_what_a_method_takes_and_nothing_else():
+    of_paper = {"learning_rate": 0.001, "iterations": 10_000, "regularization": 1.0}
+    assert RefinementConfig("paper").settings == {"method": "paper"} | of_paper
+    assert SPECTRAL.settings == {"method": "spectral", "regularization": 0.55}
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="method 'magic' is none of paper"):
         RefinementConfig("magic")
