@@ -15,7 +15,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 _SCORES_PER_BLOCK = 2**22  # 16 MB
 _ROWS_PER_BLOCK = 8192
-_ROUNDING = 1e-5  # more than a cosine in float32 can be wrong by
+ROUNDING = 1e-5  # more than a cosine in float32 can be wrong by
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def nearest(
         for query, row in enumerate(is_close):
             candidates[query].append(ids[row])
     return [
-        _best(embedding, int(query), np.concatenate(found), k)
-        for query, found in zip(queries, candidates, strict=True)
+        best_of(embedding, queries[[query]], [np.concatenate(found)], k=k)[0]
+        for query, found in enumerate(candidates)
     ]
 
 
@@ -53,7 +53,7 @@ def _close_words(
     embedding: Embedding, queries: WordIds, *, k: int, side: Side
 ) -> Iterator[tuple[WordIds, NDArray[np.bool_]]]:
     """Yield blocks of word ids, (block,), and which may be among the k best, (queries, block)."""
-    unit_queries = _unit(embedding.gather(queries))
+    unit_queries = unit(embedding.gather(queries))
     kth_best = np.full((len(queries), 1), -np.inf, dtype=np.float32)
     size = min(_ROWS_PER_BLOCK, max(1, _SCORES_PER_BLOCK // max(1, len(queries))))
     for first, rows in embedding.blocks(side, size):
@@ -66,21 +66,37 @@ def _close_words(
         if len(rows) >= k:
             kth_here = np.partition(cosines, -k, axis=1)[:, -k, None]
             kth_best = np.maximum(kth_best, kth_here)
-        yield ids, (cosines >= kth_best - _ROUNDING) & np.isfinite(cosines)
+        yield ids, (cosines >= kth_best - ROUNDING) & np.isfinite(cosines)
 
 
-def _best(embedding: Embedding, query: int, candidates: WordIds, k: int) -> list[Neighbour]:
-    """Return the k candidates with the highest cosine, compared in float64."""
-    vector = _unit(embedding.gather(np.array([query])).astype(np.float64))[0]
-    if not vector.any():
-        return []
+def best_of(
+    embedding: Embedding, queries: WordIds, candidates: Sequence[WordIds], *, k: int
+) -> list[list[Neighbour]]:
+    """Return for each query the k of its candidates with the highest cosine, by float64.
+
+    A query whose vector is zero has none.
+    """
+    vectors = unit(embedding.gather(queries).astype(np.float64))  # (queries, dim)
+    counts = [len(found) for found in candidates]
+    ids = np.concatenate([_no_words(), *candidates])
+    owners = np.repeat(np.arange(len(queries)), counts)
     # A sum along each row, not a matrix product: equal vectors get equal cosines to the bit.
-    cosines = (_unit(embedding.gather(candidates).astype(np.float64)) * vector).sum(axis=1)
-    order = np.lexsort((candidates, -cosines))[:k]
-    return [Neighbour(int(candidates[i]), float(cosines[i])) for i in order]
+    cosines = (unit(embedding.gather(ids).astype(np.float64)) * vectors[owners]).sum(axis=1)
+    order = np.lexsort((ids, -cosines, owners))
+    ids, cosines = ids[order], cosines[order]
+    return [
+        [Neighbour(int(ids[i]), float(cosines[i])) for i in range(first, first + min(k, count))]
+        if vector.any()
+        else []
+        for first, count, vector in zip(np.cumsum([0, *counts[:-1]]), counts, vectors, strict=True)
+    ]
 
 
-def _unit(rows: NDArray[Real]) -> NDArray[Real]:
+def _no_words() -> WordIds:
+    return np.empty(0, dtype=np.int64)
+
+
+def unit(rows: NDArray[Real]) -> NDArray[Real]:
     """Return the rows at unit length; zero rows stay zero."""
     lengths: NDArray[Real] = np.linalg.norm(rows, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
