@@ -164,22 +164,30 @@ def solve_spectral(
     any λ > ½ has one minimum, however many constraints a keyword has.
     """
     ids, links = constraint_graph(constraints)
-    strength = _strength(config)
-    similarity = similarity_cost(links)
     start = embedding.gather(ids).astype(np.float64)  # (moved, dim)
+    rows = spectral_rows(similarity_cost(links), start, _strength(config))
+    progress(1, 1)
+    return Refinement(embedding.moved(ids, with_lengths_of(start, rows).astype(np.float32)))
+
+
+def spectral_rows(
+    similarity: csc_array[np.float64], start: np.ndarray, strength: float
+) -> np.ndarray:
+    """Return E of (D^-½ S D^-½ + λI) E = λÊ, (moved, columns); see `solve_spectral`.
+
+    similarity: S, (moved, moved); start: Ê, (moved, columns), each column solved by itself.
+    """
     degrees: np.ndarray = 2 * np.asarray(abs(similarity).sum(axis=1))
     # A word whose constraints cancel or weigh nothing is linked to nothing, and stays.
     scale = diags_array(1 / np.sqrt(np.where(degrees == 0, 1, degrees)))
-    system = scale @ similarity @ scale + strength * eye_array(len(ids))
+    system = scale @ similarity @ scale + strength * eye_array(len(start))
     # The order of elimination for symmetric graphs: keywords are hubs of stars, and little fills.
     factored = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    rows = factored.solve(strength * start)
-    progress(1, 1)
-    moved = embedding.moved(ids, _with_lengths_of(start, rows).astype(np.float32))
-    return Refinement(moved)
+    rows: np.ndarray = factored.solve(strength * start)
+    return rows
 
 
-def _with_lengths_of(start: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def with_lengths_of(start: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the rows, (n, dim), each as long as that of `start`; zero rows stay zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     wanted = np.linalg.norm(start, axis=1, keepdims=True)
