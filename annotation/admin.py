@@ -14,6 +14,7 @@ from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, enqueue_for_each, link
 from models_ml.models import Job, JobState
 
 SUBJECT_PAGES["process_session"] = "admin:annotation_session_change"
+SUBJECT_PAGES["update_neighbours"] = "admin:annotation_session_change"
 
 
 @admin.register(Annotator)

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from models_ml.models import Document, Embedding, Keyword, Report, Word
-from tasks.models import Assignment, AssignmentState, Platform, Project
+from tasks.models import Assignment, AssignmentState, HITItem, Platform, Project
 
 
 class Annotator(models.Model):
@@ -94,6 +94,64 @@ class Session(models.Model):
     @property
     def active_minutes(self) -> float:
         return self.active_seconds / 60
+
+    def words_beside(self, keyword: Keyword) -> list[Word]:
+        """Return what the annotator is shown beside a keyword, nearest first in each language: the
+        session's own neighbours where it has some, or else the ranking's.
+        """
+        own = self.neighbours.filter(keyword=keyword) if self.project.live else None
+        near = own if own is not None and own.exists() else keyword.neighbours
+        return [n.word for n in near.order_by("position", "id").select_related("word")]
+
+    def unopened_keywords(self) -> models.QuerySet[Keyword]:
+        """The keywords of the session that its annotator has neither opened nor judged."""
+        items = HITItem.objects.filter(
+            hit__project=self.project_id, hit__session_number=self.number, keyword__isnull=False
+        )
+        return (
+            Keyword.objects.filter(pk__in=items.values("keyword"))
+            .exclude(pk__in=self.opened_keywords.values("keyword"))
+            .exclude(pk__in=self.judgements.values("keyword"))
+        )
+
+
+class OpenedKeyword(models.Model):
+    """A keyword whose page a live session's annotator opened: what it shows stays from then on.
+
+    Not when it was opened: the consent text names the times of answers alone.
+    """
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="opened_keywords")
+    keyword = models.ForeignKey(Keyword, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "keyword"], name="opened_keyword_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.keyword}, opened in session {self.session_id}"
+
+
+class SessionNeighbour(models.Model):
+    """A word near a keyword in the vectors as a live session's answers have made them."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="neighbours")
+    keyword = models.ForeignKey(Keyword, models.CASCADE, related_name="+")
+    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
+    position = models.PositiveSmallIntegerField(help_text="1 is the nearest in its language")
+    cosine = models.FloatField()
+
+    class Meta:
+        ordering = ["session", "keyword", "word__vocabulary", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "keyword", "word"], name="session_neighbour_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.word.text
 
 
 class Verdict(models.TextChoices):

@@ -139,7 +139,7 @@ def keyword_page(
     verdicts = {answer.word_id: Verdict(answer.verdict) for answer in answers}
     shown = [
         ShownWord(word, verdicts.get(word.pk, Verdict.LEAVE), is_added=False)
-        for word in _neighbours(keyword)
+        for word in session.words_beside(keyword)
     ]
     shown += [ShownWord(a.word, Verdict(a.verdict), is_added=True) for a in _added(answers)]
     columns = [
@@ -161,10 +161,6 @@ def keyword_page(
         categories=list(project.categories.all()),
         concordance=concordance(project, context_of) if context_of is not None else None,
     )
-
-
-def _neighbours(keyword: Keyword) -> list[Word]:
-    return [n.word for n in keyword.neighbours.order_by("position", "id").select_related("word")]
 
 
 def _added(answers: Iterable[Judgement]) -> list[Judgement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
@@ -12,12 +13,14 @@ from annotation.models import (
     Annotator,
     DocumentLabel,
     Judgement,
+    OpenedKeyword,
     Session,
+    SessionNeighbour,
     SessionState,
     Verdict,
 )
 from models_ml import jobs
-from models_ml.models import Document, Keyword, Word
+from models_ml.models import Document, Keyword, Neighbour, Word
 from tasks import services as tasks_services
 from tasks.models import Assignment, AssignmentState, HITItem
 
@@ -103,14 +106,52 @@ def record_judgement(
     if last is not None and last.verdict == verdict:
         return last
     answers.current().update(is_current=False)
+    if session.project.live:
+        jobs.enqueue("update_neighbours", session.pk)
     return Judgement.objects.create(
         session=session,
         keyword=keyword,
         word=word,
         verdict=verdict,
-        is_added=not keyword.neighbours.filter(word=word).exists(),
+        is_added=word not in session.words_beside(keyword),
         revision=last.revision + 1 if last else 1,
     )
+
+
+def open_keyword(session: Session, keyword: Keyword) -> None:
+    """Keep what a live session shows beside a keyword as it is now, for its page was opened."""
+    if not session.project.live or session.opened_keywords.filter(keyword=keyword).exists():
+        return
+    with transaction.atomic():
+        # One after the other with store_neighbours: a page that is being read must not change.
+        Session.objects.select_for_update().get(pk=session.pk)
+        OpenedKeyword.objects.get_or_create(session=session, keyword=keyword)
+
+
+@transaction.atomic
+def store_neighbours(session: Session, neighbours: Iterable[Neighbour]) -> int:
+    """Put these in the place of an open session's neighbours; return how many were stored.
+
+    neighbours: rows that are not stored. Those of keywords that were opened or judged meanwhile
+    are left out; what was stored for such keywords stays.
+    """
+    held = Session.objects.select_for_update().get(pk=session.pk)
+    if held.state != SessionState.OPEN:
+        return 0
+    unopened = set(held.unopened_keywords().values_list("pk", flat=True))
+    held.neighbours.filter(keyword__in=unopened).delete()
+    stored = SessionNeighbour.objects.bulk_create(
+        SessionNeighbour(
+            session=held,
+            keyword_id=near.keyword_id,
+            word_id=near.word_id,
+            position=near.position,
+            cosine=near.cosine,
+        )
+        for near in neighbours
+        if near.keyword_id in unopened
+    )
+    return len(stored)
 
 
 @transaction.atomic

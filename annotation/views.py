@@ -129,6 +129,7 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
     if asked.keyword is None:
         page["shown"] = pages.document_page(session, asked)
         return render(request, "annotation/document.html", page)
+    services.open_keyword(session, asked.keyword)
     page["shown"] = pages.keyword_page(
         session,
         asked.keyword,

@@ -1,8 +1,8 @@
 """The whole loop, top to bottom; the only module that knows all apps.
 
-prepare a project (train → rank → neighbours → concordance → HITs) → people answer → process their
-session (constraints → refine → retrain) → report. Each function is a job: it takes a row's id, may
-be run twice, and ends the same.
+prepare a project (train → rank → neighbours → concordance → HITs) → people answer (live: their
+answers → neighbours of the keywords to come) → process their session (constraints → refine →
+retrain) → report. Each function is a job: it takes a row's id, may be run twice, and ends the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from annotation import services as annotation_services
 from annotation.models import DocumentLabel, Judgement, Session, SessionState, Verdict
 from models_ml import jobs, learning, services
 from models_ml.core.constraints import Constraint
@@ -51,6 +52,36 @@ def prepare_project(project_id: int, progress: jobs.Progress) -> None:
         _evaluate_unless_finished(base)
 
 
+def update_neighbours(session_id: int, progress: jobs.Progress) -> None:
+    """Give the keywords that a live session has yet to open the neighbours its answers make.
+
+    Nothing happens to a session that has ended. A late or repeated job finds the same answers, or
+    newer ones, and stores what these make.
+    """
+    session = Session.objects.select_related("project__embedding").get(pk=session_id)
+    project, newest = session.project, 0
+    # An answer that comes while the job runs queues no second one, so the job looks for it.
+    while project.live and newest != (newest := _newest_judgement(session)):
+        progress("finding neighbours", 0, 1)
+        neighbours = learning.live_neighbours(
+            project.embedding,
+            constraints_of(session),
+            keywords=list(session.unopened_keywords().select_related("word")),
+            count=project.neighbour_count,
+            config=refinement_config(project),
+            session=session.pk,
+        )
+        annotation_services.store_neighbours(session, neighbours)
+    # There is one for nearly every answer; the last is enough to look at.
+    jobs.forget_finished("update_neighbours", session_id)
+
+
+def _newest_judgement(session: Session) -> int:
+    """Return the id of an open session's last judgement; 0 where there is none."""
+    judgements = Judgement.objects.filter(session=session, session__state=SessionState.OPEN)
+    return judgements.order_by("-id").values_list("id", flat=True).first() or 0
+
+
 def process_session(session_id: int, progress: jobs.Progress) -> None:
     """Refine the vectors by what a session says, and start the runs that show what it bought."""
     session = Session.objects.select_related("project").get(
@@ -89,6 +120,7 @@ def evaluate_run(run_id: int, progress: jobs.Progress) -> None:
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     "prepare_project": prepare_project,
+    "update_neighbours": update_neighbours,
     "process_session": process_session,
     "evaluate_run": evaluate_run,
 }

@@ -144,6 +144,11 @@ def cancel(job_id: int) -> bool:
     )
 
 
+def forget_finished(kind: str, subject_id: int) -> None:
+    """Delete the rows of jobs of one kind about one row that went well."""
+    Job.objects.about(kind, subject_id).filter(state=JobState.DONE).delete()
+
+
 def sweep() -> int:
     """Send messages for lost jobs and give up those that kill their workers; return how many.
 

@@ -6,7 +6,7 @@ the hash of its inputs before it is computed, so a job that runs twice ends the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from models_ml.core.corpus import EncodedCorpus, encode
 from models_ml.core.embeddings import Embedding as Space
 from models_ml.core.embeddings import Side, Vectors
 from models_ml.core.evaluation import Evaluation, accuracy
+from models_ml.core.live import LiveRefinement
+from models_ml.core.neighbours import Neighbour as CoreNeighbour
 from models_ml.core.neighbours import nearest
 from models_ml.core.realignment import turned_by_anchors
 from models_ml.core.refinement import Refinement, RefinementConfig, refine
@@ -151,13 +153,22 @@ def rank(
             for position, k in enumerate(ranked, start=1)
         ]
         Keyword.objects.bulk_create(rows)
-        Neighbour.objects.bulk_create(
-            Neighbour(keyword=row, word=words[n.word_id], position=position, cosine=n.cosine)
-            for lists in near
-            for row, neighbours_of_row in zip(rows, lists, strict=True)
-            for position, n in enumerate(neighbours_of_row, start=1)
-        )
+        Neighbour.objects.bulk_create(_neighbours(rows, near, words))
     return ranking
+
+
+def _neighbours(
+    keywords: Sequence[Keyword],
+    near: Sequence[Sequence[Sequence[CoreNeighbour]]],
+    words: Mapping[int, Word],
+) -> list[Neighbour]:
+    """Return rows, not stored, of what is near each keyword: (languages, keywords, neighbours)."""
+    return [
+        Neighbour(keyword=keyword, word=words[n.word_id], position=position, cosine=n.cosine)
+        for lists in near
+        for keyword, neighbours in zip(keywords, lists, strict=True)
+        for position, n in enumerate(neighbours, start=1)
+    ]
 
 
 def _words(embedding: Embedding, space: Space, word_ids: set[int]) -> dict[int, Word]:
@@ -219,6 +230,46 @@ def refine_embedding(
     if refinement.evidence:
         facts["evidence"] = asdict(refinement.evidence)
     return _store_refinement(parent, refinement, key=key, config=facts)
+
+
+def live_neighbours(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    *,
+    keywords: Sequence[Keyword],
+    count: int,
+    config: RefinementConfig,
+    session: int,
+) -> list[Neighbour]:
+    """Return rows, not stored, of the nearest words of keywords in what constraints make of an
+    embedding, `count` of each language.
+
+    session: whose constraints they are. A worker that had others of the same session before
+    solves only what has changed; the result does not depend on it.
+    """
+    if not keywords:
+        return []
+    live = _live_refinement(embedding.key, config, session)
+    said: dict[int, list[Constraint]] = {keyword: [] for keyword in live.answered}
+    for constraint in sorted(constraints, key=lambda c: (c.keyword, c.neighbour)):
+        said.setdefault(constraint.keyword, []).append(constraint)
+    for keyword, of_keyword in said.items():
+        live.answer(keyword, of_keyword)
+    ids = [word_id(embedding, keyword.word) for keyword in keywords]
+    near = list(live.neighbours(ids, k=count).values())
+    found = {n.word_id for lists in near for row in lists for n in row}
+    return _neighbours(keywords, near, _words(embedding, live.embedding, found))
+
+
+@lru_cache(maxsize=16)
+def _live_refinement(embedding_key: str, config: RefinementConfig, session: int) -> LiveRefinement:
+    """Return what a worker keeps of an open session, which is never more than can be had anew."""
+    return LiveRefinement(_live_space(embedding_key), config)
+
+
+@lru_cache(maxsize=4)  # the sessions of a project share one space, and so its anchors
+def _live_space(embedding_key: str) -> Space:
+    return open_space(Embedding.objects.get(key=embedding_key))
 
 
 def turn_by_anchors(parent: Embedding, *, report: ReportProgress) -> Embedding:

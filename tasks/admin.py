@@ -120,9 +120,10 @@ class ProjectAdmin(LinkPages):
         (
             "Learning",
             {
-                "description": "The classifier is fixed once somebody has a link, because it "
-                "chose their keywords. The other settings are used for the next session that is "
-                "processed; to apply them to earlier ones, re-run those sessions.",
+                "description": "The classifier and live are fixed once somebody has a link, "
+                "because they choose what people are shown. The other settings are used for the "
+                "next session that is processed; to apply them to earlier ones, re-run those "
+                "sessions.",
                 "fields": (
                     "classifier",
                     "seeds",
@@ -130,6 +131,7 @@ class ProjectAdmin(LinkPages):
                     "regularization",
                     "learning_rate",
                     "iterations",
+                    "live",
                 ),
             },
         ),
@@ -149,7 +151,7 @@ class ProjectAdmin(LinkPages):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
         offered = obj is not None and Assignment.objects.filter(hit__project=obj).exists()
-        return (*self.standing, *(FIXED_ONCE_OFFERED if offered else ()))
+        return (*self.standing, *((*FIXED_ONCE_OFFERED, "live") if offered else ()))
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

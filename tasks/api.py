@@ -32,6 +32,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
             "regularization",
             "learning_rate",
             "iterations",
+            "live",
             "created_at",
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from tasks import services
-from tasks.models import LEAST_REGULARIZATION, Category, Project, ProjectState
+from tasks.models import LEAST_REGULARIZATION, LIVE_METHODS, Category, Project, ProjectState
 
 
 class ProjectForm(forms.ModelForm[Project]):
@@ -33,6 +33,9 @@ class ProjectForm(forms.ModelForm[Project]):
         least = LEAST_REGULARIZATION.get(data.get("method", ""))
         if least is not None and strength is not None and strength <= least:
             self.add_error("regularization", f"This method needs more than {least:g}.")
+        if value("live") and data.get("method", "") not in LIVE_METHODS:
+            able = ", ".join(LIVE_METHODS)
+            self.add_error("method", f"This method cannot refine live. These can: {able}.")
         self._check_languages(value)
         if value("state") == ProjectState.OPEN and instance.ranking_id is None:
             self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")

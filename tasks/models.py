@@ -35,6 +35,14 @@ LEAST_REGULARIZATION: dict[str, float] = {
 }
 
 
+# The methods that can refine while a session is open; models_ml.core.live holds them.
+LIVE_METHODS = (
+    RefinementMethod.REALIGN,
+    RefinementMethod.REALIGN_SPECTRAL,
+    RefinementMethod.SPECTRAL,
+)
+
+
 class ProjectState(models.TextChoices):
     DRAFT = "draft", "draft: not prepared yet"
     OPEN = "open", "open: annotators can work"
@@ -132,6 +140,12 @@ class Project(models.Model):
     iterations = models.PositiveIntegerField(
         default=10_000, validators=[MinValueValidator(1)], help_text="of the paper's method alone"
     )
+    live = models.BooleanField(
+        default=False,
+        help_text="refine while a session is open: keywords that an annotator has not opened yet "
+        "then show neighbours in the vectors as their answers so far make them. Off, as in the "
+        "paper: all at the end",
+    )
 
     ranking = models.ForeignKey(
         Ranking, models.PROTECT, related_name="+", null=True, blank=True, editable=False
@@ -154,6 +168,10 @@ class Project(models.Model):
             ),
             models.CheckConstraint(condition=Q(overlap__gte=1), name="project_overlap_positive"),
             models.CheckConstraint(condition=Q(seeds__gte=1), name="project_seeds_positive"),
+            models.CheckConstraint(
+                condition=Q(live=False) | Q(method__in=["realign", "realign_spectral", "spectral"]),
+                name="project_live_method",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.utils import timezone
 from annotation.models import DocumentLabel, Judgement
 from models_ml.models import Embedding, Job
 from tasks import services
-from tasks.models import Assignment, Project
+from tasks.models import LIVE_METHODS, Assignment, Project
 from tests.factories import (
     make_artefact,
     make_corpus,
@@ -189,10 +189,29 @@ def test_settings_of_learning_can_be_changed_at_any_time(manager, project):
     assert (project.seeds, project.regularization) == (3, 2.5)
 
 
+@pytest.mark.parametrize("method", LIVE_METHODS)
+def test_a_project_can_be_made_live(manager, project, method):
+    assert saved(manager, project, method=method, live="on").status_code == 302
+    project.refresh_from_db()
+    assert project.live
+
+
+def test_a_live_project_with_links_keeps_to_live_methods(manager, project):
+    Project.objects.update(live=True)
+    services.make_links(project, ["amina"])
+    assert "cannot refine live" in errors(saved(manager, project, method="paper"))[0]
+    assert saved(manager, project, method="spectral").status_code == 302
+
+
+def test_the_database_refuses_live_for_other_methods(project):
+    with pytest.raises(IntegrityError, match="project_live_method"):
+        Project.objects.update(live=True, method="paper")
+
+
 def test_what_is_asked_is_fixed_once_somebody_has_a_link(manager, project):
     services.make_links(project, ["amina"])
     fields = manager.get(address(Project, "change", project.pk)).context["adminform"].form.fields
-    assert not {"keyword_count", "classifier", "train_corpus"} & set(fields)
+    assert not {"keyword_count", "classifier", "train_corpus", "live"} & set(fields)
 
 
 def test_what_is_asked_can_be_changed_before_and_wants_a_new_preparation(manager, project):
@@ -213,6 +232,8 @@ def test_what_is_asked_can_be_changed_before_and_wants_a_new_preparation(manager
         ({"method": "spectral", "regularization": 0}, "needs more than 0.5"),
         ({"method": "realign_spectral", "regularization": 0.4}, "needs more than 0.5"),
         ({"method": "realign", "regularization": 0}, "needs more than 0."),
+        ({"method": "paper", "live": "on"}, "This method cannot refine live. These can: realign,"),
+        ({"method": "code_switch", "live": "on"}, "cannot refine live"),
     ],
 )
 def test_a_draft_that_cannot_work_is_refused(manager, project, changes, error):

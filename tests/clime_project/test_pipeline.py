@@ -7,10 +7,19 @@ from django.utils import timezone
 from annotation.models import Annotator, Judgement, Session, Verdict
 from clime_project import pipeline
 from models_ml import jobs, learning
-from models_ml.core.refinement import DEFAULT_METHOD, LEAST_STRENGTH, METHODS
-from models_ml.models import Arm, Job, Run
+from models_ml.core import live
+from models_ml.core.embeddings import Side
+from models_ml.core.neighbours import nearest
+from models_ml.core.refinement import (
+    DEFAULT_METHOD,
+    LEAST_STRENGTH,
+    METHODS,
+    RefinementConfig,
+    refine,
+)
+from models_ml.models import Arm, Job, JobState, Run
 from tasks.importing import import_project
-from tasks.models import LEAST_REGULARIZATION, Project, RefinementMethod
+from tasks.models import LEAST_REGULARIZATION, LIVE_METHODS, Project, RefinementMethod
 
 pytestmark = pytest.mark.django_db
 
@@ -183,6 +192,7 @@ def test_the_admin_knows_the_core_s_methods_and_their_bounds():
     assert set(RefinementMethod.values) == set(METHODS)
     assert RefinementMethod(Project._meta.get_field("method").default) == DEFAULT_METHOD
     assert LEAST_REGULARIZATION == LEAST_STRENGTH
+    assert set(LIVE_METHODS) == set(live.LIVE_METHODS)
 
 
 def accept_everything(session):
@@ -237,3 +247,122 @@ def test_code_switched_documents_are_trained_on(session, monkeypatch):
     plain = session.project.train_corpus.document_count
     assert min(sizes) == plain
     assert plain < max(sizes) <= 3 * plain
+
+
+# --- While a session is open ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def live_session(session):
+    """A session that is open, whose first keyword has a word of each language judged."""
+    Project.objects.update(live=True, method="spectral")
+    Session.objects.update(state="open", submitted_at=None)
+    return Session.objects.get()
+
+
+def shown_by_keyword(session):
+    """Return the session's own neighbours of each keyword: words in the order of the page."""
+    rows = session.neighbours.order_by("position", "id").select_related("keyword__word")
+    shown = {}
+    for row in rows:
+        shown.setdefault(row.keyword, []).append(row.word)
+    return shown
+
+
+def test_keywords_to_come_have_the_neighbours_of_the_current_vectors(live_session):
+    pipeline.update_neighbours(live_session.pk, quiet)
+    project = live_session.project
+    remaining = project.ranking.keywords.all()[1:]  # of the first, something is said
+    assert set(shown_by_keyword(live_session)) == set(remaining)
+    base = learning.open_space(project.embedding)
+    constraints = pipeline.constraints_of(live_session)
+    current = refine(base, constraints, config=RefinementConfig("spectral")).embedding
+    for keyword in remaining:
+        rows = live_session.neighbours.filter(keyword=keyword).select_related("word")
+        for side in Side:
+            here = [r for r in rows if project.embedding.side_of(r.word) == side]
+            here.sort(key=lambda row: row.position)
+            (wanted,) = nearest(
+                current, [learning.word_id(project.embedding, keyword.word)], k=2, side=side
+            )
+            ids = [learning.word_id(project.embedding, row.word) for row in here]
+            assert [row.position for row in here] == [1, 2]
+            assert ids == [n.word_id for n in wanted]
+            assert [r.cosine for r in here] == pytest.approx([n.cosine for n in wanted], abs=1e-6)
+
+
+def test_neighbours_follow_a_changed_mind_in_a_worker_that_knew_the_first(live_session):
+    pipeline.update_neighbours(live_session.pk, quiet)
+    first = list(live_session.neighbours.order_by("pk").values_list("keyword", "word", "cosine"))
+    Judgement.objects.filter(verdict=Verdict.ACCEPT).update(verdict=Verdict.REJECT)
+    warm = update_and_read(live_session)
+    learning._live_refinement.cache_clear()
+    learning._live_space.cache_clear()
+    assert update_and_read(live_session) == warm
+    Judgement.objects.update(verdict=Verdict.LEAVE)
+    assert update_and_read(live_session) != first
+
+
+def update_and_read(session):
+    pipeline.update_neighbours(session.pk, quiet)
+    return list(session.neighbours.order_by("pk").values_list("keyword", "word", "cosine"))
+
+
+def test_what_was_opened_or_judged_stays_as_it_was(live_session):
+    pipeline.update_neighbours(live_session.pk, quiet)
+    _, opened, judged = live_session.project.ranking.keywords.all()
+    live_session.opened_keywords.create(keyword=opened)
+    word = judged.neighbours.first().word
+    live_session.judgements.create(keyword=judged, word=word, verdict="reject", revision=1)
+    before = list(live_session.neighbours.order_by("pk").values())
+    pipeline.update_neighbours(live_session.pk, quiet)
+    assert list(live_session.neighbours.order_by("pk").values()) == before
+
+
+def test_an_update_that_comes_twice_ends_the_same(live_session):
+    before = update_and_read(live_session)
+    assert before
+    assert update_and_read(live_session) == before
+
+
+@pytest.mark.parametrize("change", ["submitted", "not live", "nothing said"])
+def test_an_update_that_comes_too_late_or_for_nothing_stores_nothing(live_session, change):
+    if change == "submitted":
+        Session.objects.update(state="submitted", submitted_at=timezone.now())
+    elif change == "not live":
+        Project.objects.update(live=False)
+    else:
+        live_session.judgements.all().delete()
+    assert update_and_read(live_session) == []
+
+
+def test_an_answer_that_comes_during_an_update_is_seen_by_it(live_session, monkeypatch):
+    keyword = live_session.project.ranking.keywords.first()
+    word = live_session.project.embedding.target.words.last()
+    seen = []
+    find = learning.live_neighbours
+
+    def answering(embedding, constraints, **options):
+        seen.append(len(constraints))
+        if len(seen) == 1:
+            live_session.judgements.create(keyword=keyword, word=word, verdict="accept", revision=1)
+        return find(embedding, constraints, **options)
+
+    monkeypatch.setattr(learning, "live_neighbours", answering)
+    pipeline.update_neighbours(live_session.pk, quiet)
+    assert seen == [2, 3]
+
+
+def test_of_many_updates_one_job_is_kept(live_session):
+    for _ in range(3):
+        job = jobs.enqueue("update_neighbours", live_session.pk)
+        assert jobs.run(job.pk, pipeline.HANDLERS)
+    kept = Job.objects.about("update_neighbours", live_session.pk).get()
+    assert (kept.pk, kept.state) == (job.pk, JobState.DONE)
+
+
+@pytest.mark.parametrize("method", LIVE_METHODS)
+def test_every_live_method_gives_neighbours(live_session, method):
+    Project.objects.update(method=method)
+    pipeline.update_neighbours(live_session.pk, quiet)
+    assert len(shown_by_keyword(live_session)) == 2
