@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connection
 
+from clime_project import pipeline
 from models_ml.models import Job, JobState
 from tasks.importing import import_project
+from tasks.models import Project
+from tests.annotation.visitor import Visitor
+from tests.factories import make_link
 
 HOME = Path(__file__).resolve().parents[2]
 BROKERS = {
@@ -126,3 +130,25 @@ def test_a_killed_workers_job_is_finished_by_another(environment, start_worker):
     assert project.state == "open"
     assert project.ranking.keywords.count() == project.keyword_count
     assert Job.objects.get(pk=job.pk).attempts == 2
+
+
+def test_a_worker_gives_an_open_live_session_its_own_neighbours(
+    environment, start_worker, tiny_dataset_folder
+):
+    project = import_project(tiny_dataset_folder, report=lambda *step: None)
+    Project.objects.update(keyword_count=3, neighbour_count=2, live=True, method="spectral")
+    pipeline.prepare_project(project.pk, lambda *step: None)
+    visitor = Visitor(make_link(Project.objects.get()))
+    visitor.agree()
+    word = visitor.item(1).keyword.neighbours.first().word
+    visitor.post("1/", word=word.pk, verdict="reject")
+    job = Job.objects.about("update_neighbours", visitor.session.pk).get()
+    start_worker()
+    tell(environment, f"jobs.send({job.pk})")  # the web process of this test has another broker
+    done = Job.objects.filter(pk=job.pk, state=JobState.DONE)
+    wait_for(done.exists, timeout_s=60, what="the update")
+    keywords = {visitor.item(position).keyword for position in (2, 3)}
+    assert {row.keyword for row in visitor.session.neighbours.all()} == keywords
+    own = visitor.session.neighbours.filter(keyword=visitor.item(2).keyword)
+    page = visitor.text("2/")
+    assert all(f'id="w-{row.word_id}"' in page for row in own)
