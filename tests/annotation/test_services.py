@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from annotation import services
 from annotation.models import Annotator, Judgement, Session, Verdict
-from models_ml.models import Job
+from models_ml.models import Job, Neighbour
 from tasks import services as tasks_services
 from tasks.models import Assignment
 from tests.annotation.visitor import Visitor
@@ -255,6 +255,29 @@ def test_agreeing_in_two_tabs_begins_one_session(newcomer):
     assert results == [None] * 4
     assert Session.objects.count() == 1
     assert Annotator.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_opened_beside_updates_shows_from_then_on_what_it_showed_first(visitor_of):
+    visitor = visitor_of(make_project(method="spectral", live=True))
+    keyword = visitor.item(2).keyword
+    words = list(visitor.assignment.hit.project.embedding.target.words.order_by("-row")[:6])
+
+    def update(word):
+        near = Neighbour(keyword=keyword, word=word, position=1, cosine=0.5)
+        return services.store_neighbours(visitor.session, [near])
+
+    def look():
+        columns = visitor.get("2/").context["shown"].columns
+        return [one.word for column in columns for one in column.words]
+
+    actions = [lambda word=word: update(word) for word in words]
+    actions.insert(3, look)
+    results = at_once(*actions)
+    first_seen = results.pop(3)
+    assert set(results) <= {0, 1}, results
+    assert look() == first_seen
+    assert update(words[0]) == 0
 
 
 def test_making_a_link_begins_no_session(project):
