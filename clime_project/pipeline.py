@@ -13,7 +13,7 @@ from django.db import transaction
 
 from annotation import services as annotation_services
 from annotation.models import DocumentLabel, Judgement, Session, SessionState, Verdict
-from models_ml import jobs, learning, services
+from models_ml import jobs, learning, refining, services
 from models_ml.core.constraints import Constraint
 from models_ml.core.refinement import RefinementConfig
 from models_ml.models import Arm, Embedding, Report, ReportArm, Run
@@ -63,7 +63,7 @@ def update_neighbours(session_id: int, progress: jobs.Progress) -> None:
     # An answer that comes while the job runs queues no second one, so the job looks for it.
     while project.live and newest != (newest := _newest_judgement(session)):
         progress("finding neighbours", 0, 1)
-        neighbours = learning.live_neighbours(
+        neighbours = refining.live_neighbours(
             project.embedding,
             constraints_of(session),
             keywords=list(session.unopened_keywords().select_related("word")),
@@ -93,11 +93,11 @@ def process_session(session_id: int, progress: jobs.Progress) -> None:
     refined = aligned = None
     config = refinement_config(project)
     if constraints:
-        refined = learning.refine_embedding(
+        refined = refining.refine_embedding(
             project.embedding, constraints, config=config, report=progress
         )
         if config.uses_anchors and project.test_corpus:
-            aligned = learning.turn_by_anchors(project.embedding, report=progress)
+            aligned = refining.turn_by_anchors(project.embedding, report=progress)
     with transaction.atomic():
         arms = {Arm.BASE: _run(project, project.embedding)}
         if aligned:
@@ -142,8 +142,8 @@ def constraints_of(session: Session) -> list[Constraint]:
     judgements = Judgement.objects.filter(session=session).decided()
     return [
         Constraint(
-            keyword=learning.word_id(embedding, judgement.keyword.word),
-            neighbour=learning.word_id(embedding, judgement.word),
+            keyword=refining.word_id(embedding, judgement.keyword.word),
+            neighbour=refining.word_id(embedding, judgement.word),
             sign=1 if judgement.verdict == Verdict.ACCEPT else -1,
         )
         for judgement in judgements.select_related("keyword__word", "word")

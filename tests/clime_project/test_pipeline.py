@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from annotation.models import Annotator, Judgement, Session, Verdict
 from clime_project import pipeline
-from models_ml import jobs, learning
+from models_ml import jobs, learning, refining
 from models_ml.core import live
 from models_ml.core.embeddings import Side
 from models_ml.core.neighbours import nearest
@@ -114,8 +114,8 @@ def test_a_session_becomes_a_refined_embedding_and_a_report(session):
     for run in arms.values():
         accuracies = [result.accuracy for result in run.results.all()]
         assert run.mean == pytest.approx(sum(accuracies) / 2)
-    base = learning.open_space(session.project.embedding)
-    refined = learning.open_space(session.refined)
+    base = refining.open_space(session.project.embedding)
+    refined = refining.open_space(session.refined)
     constraints = pipeline.constraints_of(session)
     assert set(refined.moved_ids) == {i for c in constraints for i in constraint_ids(c)}
     for constraint in constraints:
@@ -219,11 +219,11 @@ def test_a_realigned_session_says_why_and_stands_beside_what_needs_nobody(sessio
     assert all(run.mean is not None for run in arms.values())
     evidence = session.refined.config["evidence"]
     assert evidence["pairs"] > evidence["keywords"] >= 2
-    space = learning.open_space(session.refined)
+    space = refining.open_space(session.refined)
     assert (space.target_map is not None) == (evidence["stiffness"] is not None)
-    again = learning.turn_by_anchors(session.project.embedding, report=quiet)
+    again = refining.turn_by_anchors(session.project.embedding, report=quiet)
     assert again == arms[Arm.ALIGNED].embedding
-    turned = learning.open_space(again).target_map
+    turned = refining.open_space(again).target_map
     np.testing.assert_allclose(turned @ turned.T, np.eye(len(turned)), atol=1e-5)
 
 
@@ -233,8 +233,8 @@ def test_code_switched_documents_are_trained_on(session, monkeypatch):
     session.refresh_from_db()
     pipeline.process_session(session.pk, quiet)
     session.refresh_from_db()
-    assert learning.open_space(session.refined).moved_ids.size == 0
-    assert len(learning.open_switches(session.refined)) > 0
+    assert refining.open_space(session.refined).moved_ids.size == 0
+    assert len(refining.open_switches(session.refined)) > 0
     sizes = set()
     train = learning.train
 
@@ -274,7 +274,7 @@ def test_keywords_to_come_have_the_neighbours_of_the_current_vectors(live_sessio
     project = live_session.project
     remaining = project.ranking.keywords.all()[1:]  # of the first, something is said
     assert set(shown_by_keyword(live_session)) == set(remaining)
-    base = learning.open_space(project.embedding)
+    base = refining.open_space(project.embedding)
     constraints = pipeline.constraints_of(live_session)
     current = refine(base, constraints, config=RefinementConfig("spectral")).embedding
     for keyword in remaining:
@@ -283,9 +283,9 @@ def test_keywords_to_come_have_the_neighbours_of_the_current_vectors(live_sessio
             here = [r for r in rows if project.embedding.side_of(r.word) == side]
             here.sort(key=lambda row: row.position)
             (wanted,) = nearest(
-                current, [learning.word_id(project.embedding, keyword.word)], k=2, side=side
+                current, [refining.word_id(project.embedding, keyword.word)], k=2, side=side
             )
-            ids = [learning.word_id(project.embedding, row.word) for row in here]
+            ids = [refining.word_id(project.embedding, row.word) for row in here]
             assert [row.position for row in here] == [1, 2]
             assert ids == [n.word_id for n in wanted]
             assert [r.cosine for r in here] == pytest.approx([n.cosine for n in wanted], abs=1e-6)
@@ -296,8 +296,8 @@ def test_neighbours_follow_a_changed_mind_in_a_worker_that_knew_the_first(live_s
     first = list(live_session.neighbours.order_by("pk").values_list("keyword", "word", "cosine"))
     Judgement.objects.filter(verdict=Verdict.ACCEPT).update(verdict=Verdict.REJECT)
     warm = update_and_read(live_session)
-    learning._live_refinement.cache_clear()
-    learning._live_space.cache_clear()
+    refining._live_refinement.cache_clear()
+    refining._live_space.cache_clear()
     assert update_and_read(live_session) == warm
     Judgement.objects.update(verdict=Verdict.LEAVE)
     assert update_and_read(live_session) != first
@@ -340,7 +340,7 @@ def test_an_answer_that_comes_during_an_update_is_seen_by_it(live_session, monke
     keyword = live_session.project.ranking.keywords.first()
     word = live_session.project.embedding.target.words.last()
     seen = []
-    find = learning.live_neighbours
+    find = refining.live_neighbours
 
     def answering(embedding, constraints, **options):
         seen.append(len(constraints))
@@ -348,7 +348,7 @@ def test_an_answer_that_comes_during_an_update_is_seen_by_it(live_session, monke
             live_session.judgements.create(keyword=keyword, word=word, verdict="accept", revision=1)
         return find(embedding, constraints, **options)
 
-    monkeypatch.setattr(learning, "live_neighbours", answering)
+    monkeypatch.setattr(refining, "live_neighbours", answering)
     pipeline.update_neighbours(live_session.pk, quiet)
     assert seen == [2, 3]
 
