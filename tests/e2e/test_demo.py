@@ -164,7 +164,7 @@ def report_of(manager, demo, worker_id):
 
 
 def assert_is_finished(report):
-    assert [arm["arm"] for arm in report["arms"]] == ["base", "clime"]
+    assert [arm["arm"] for arm in report["arms"]] == ["base", "aligned", "clime"]
     assert all(0 < arm["mean"] <= 1 for arm in report["arms"])
     assert {len(arm["accuracies"]) for arm in report["arms"]} == {10}
 
