@@ -19,6 +19,7 @@ from torch import Tensor
 
 from models_ml.core.constraints import ACCEPTED, Constraint
 from models_ml.core.embeddings import Embedding, FloatMatrix, Side
+from models_ml.core.neighbours import unit
 
 Matrix = NDArray[np.float64]
 
@@ -143,18 +144,10 @@ def accepted_pairs(embedding: Embedding, constraints: Sequence[Constraint]) -> P
     keywords, source, target = np.array([p[:3] for p in chosen], dtype=np.int64).reshape(-1, 3).T
     return Pairs(
         keywords,
-        _unit(embedding.gather(source)),
-        _unit(embedding.gather(target)),
+        unit(embedding.gather(source).astype(np.float64)),
+        unit(embedding.gather(target).astype(np.float64)),
         np.array([p[3] for p in chosen], dtype=np.float64),
     )
-
-
-def _unit(rows: FloatMatrix) -> Matrix:
-    """Return the rows at unit length in float64; zero rows stay zero."""
-    exact = rows.astype(np.float64)
-    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    unit: Matrix = exact / np.where(lengths == 0, 1, lengths)
-    return unit
 
 
 def rotation(correlation: Matrix) -> Matrix:
@@ -229,8 +222,8 @@ def _nothing() -> NDArray[np.int64]:
 def _frequent(embedding: Embedding, side: Side) -> FloatMatrix:
     """Return the unit vectors of a language's most frequent words that have a direction."""
     count = min(FREQUENT_WORDS, len(embedding.vectors(side)))
-    rows = _unit(embedding.gather(embedding.offset(side) + np.arange(count)))
-    return rows[rows.any(axis=1)].astype(np.float32)
+    rows = unit(embedding.gather(embedding.offset(side) + np.arange(count)))
+    return rows[rows.any(axis=1)]
 
 
 def mutually_nearest(source: Tensor, target: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
