@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from models_ml.models import Document, Embedding, Keyword, Report, Word
-from tasks.models import Assignment, AssignmentState, HITItem, Platform, Project
+from tasks.models import (
+    Assignment,
+    AssignmentState,
+    ConsensusMethod,
+    HITItem,
+    Platform,
+    Project,
+)
 
 
 class Annotator(models.Model):
@@ -67,7 +75,19 @@ class Session(models.Model):
     active_seconds = models.FloatField(
         default=0, help_text="time at work: gaps of over a minute are not counted"
     )
+    document_seconds = models.FloatField(
+        default=0, help_text="the part of the active seconds that went to documents"
+    )
+    contexts_opened = models.PositiveIntegerField(
+        default=0, help_text="how often words were looked at in sentences: a sign of care"
+    )
     submitted_at = models.DateTimeField(null=True, blank=True)
+    excluded_at = models.DateTimeField(
+        null=True, blank=True, help_text="left out of the consensus since then, by a person"
+    )
+    excluded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     refined = models.ForeignKey(
         Embedding, models.PROTECT, null=True, blank=True, related_name="sessions", editable=False
     )
@@ -154,6 +174,109 @@ class SessionNeighbour(models.Model):
         return self.word.text
 
 
+class Preview(models.Model):
+    """What an open session would have bought, had it ended at a moment: the newest one."""
+
+    session = models.OneToOneField(Session, models.CASCADE, related_name="preview")
+    keywords = models.PositiveSmallIntegerField(help_text="answered by then")
+    constraints = models.PositiveIntegerField()
+    seeds = models.PositiveSmallIntegerField()
+    mean = models.FloatField(help_text="accuracy, 0 to 1")
+    low = models.FloatField(null=True)
+    high = models.FloatField(null=True)
+    made_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"session {self.session_id} after {self.keywords} keywords: {self.mean:.1%}"
+
+
+class PolicyDecision(models.Model):
+    """What an adaptive session was asked next, and why."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="decisions")
+    block = models.PositiveSmallIntegerField(help_text="the batch that it chose")
+    kind = models.CharField(
+        max_length=16, choices=[("keyword", "keyword"), ("document", "document")]
+    )
+    reason = models.TextField()
+    evidence = models.JSONField(help_text="what the decision was made of, seed included")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["session", "block"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "block"], name="decision_once_a_block")
+        ]
+
+    def __str__(self) -> str:
+        return f"block {self.block} of session {self.session_id}: {self.kind}s"
+
+
+class Consensus(models.Model):
+    """What the people of a project say together, and the embedding that it makes."""
+
+    project = models.OneToOneField(Project, models.CASCADE, related_name="consensus")
+    key = models.CharField(max_length=64, help_text="hash of the answers and settings it is of")
+    method = models.CharField(max_length=16, choices=ConsensusMethod.choices)
+    refined = models.ForeignKey(
+        Embedding, models.PROTECT, null=True, related_name="+", editable=False
+    )
+    report = models.OneToOneField(
+        Report, models.PROTECT, null=True, related_name="consensus", editable=False
+    )
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "consensuses"
+
+    def __str__(self) -> str:
+        return f"consensus of {self.project}"
+
+
+class ConsensusMember(models.Model):
+    """An annotator in a consensus, and how far the votes say that they can be relied on."""
+
+    consensus = models.ForeignKey(Consensus, models.CASCADE, related_name="members")
+    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="+")
+    votes = models.PositiveIntegerField()
+    reliability = models.FloatField(help_text="probability that a vote is right, by the method")
+    agreement = models.FloatField(null=True, help_text="share of votes that the consensus shares")
+
+    class Meta:
+        ordering = ["consensus", "-reliability", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["consensus", "annotator"], name="member_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: {self.reliability:.2f}"
+
+
+class ConsensusPair(models.Model):
+    """What all said of one word beside one keyword."""
+
+    consensus = models.ForeignKey(Consensus, models.CASCADE, related_name="pairs")
+    keyword = models.ForeignKey(Word, models.PROTECT, related_name="+")
+    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
+    accepted = models.PositiveIntegerField()
+    rejected = models.PositiveIntegerField()
+    posterior = models.FloatField(help_text="probability that it is to be accepted")
+
+    class Meta:
+        ordering = ["consensus", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["consensus", "keyword", "word"], name="pair_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.keyword} – {self.word}: {self.posterior:.2f}"
+
+    @property
+    def is_conflict(self) -> bool:
+        """True where people contradicted one another."""
+        return bool(self.accepted and self.rejected)
+
+
 class Verdict(models.TextChoices):
     ACCEPT = "accept", "accept"
     REJECT = "reject", "reject"
@@ -169,6 +292,10 @@ class JudgementQuerySet(models.QuerySet["Judgement"]):
         """Latest revisions that say accept or reject."""
         return self.current().exclude(verdict=Verdict.LEAVE)
 
+    def about_words(self) -> JudgementQuerySet:
+        """Those that tell something of words: not of the controls, whose answers were known."""
+        return self.filter(is_control=False)
+
 
 class Judgement(models.Model):
     """What an annotator said of one word beside one keyword. Appended, never overwritten."""
@@ -179,6 +306,9 @@ class Judgement(models.Model):
     verdict = models.CharField(max_length=16, choices=Verdict.choices)
     is_added = models.BooleanField(
         default=False, help_text="the annotator brought this word; it was not shown"
+    )
+    is_control = models.BooleanField(
+        default=False, help_text="its answer was known: it measures the person, and moves nothing"
     )
     revision = models.PositiveIntegerField()
     is_current = models.BooleanField(default=True)

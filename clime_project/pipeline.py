@@ -13,10 +13,17 @@ from django.db import transaction
 
 from annotation import services as annotation_services
 from annotation.models import DocumentLabel, Judgement, Session, SessionState, Verdict
-from models_ml import jobs, learning, refining, services
+from clime_project.measuring import (
+    Said,
+    finish_run,
+    measure,
+    refinement_config,
+    run_of,
+    store_report,
+)
+from models_ml import jobs, learning, refining, runs, services
 from models_ml.core.constraints import Constraint
-from models_ml.core.refinement import RefinementConfig
-from models_ml.models import Arm, Embedding, Report, ReportArm, Run
+from models_ml.models import Run, SeedResult
 from tasks import services as tasks_services
 from tasks.models import Project, ProjectState
 
@@ -44,12 +51,13 @@ def prepare_project(project_id: int, progress: jobs.Progress) -> None:
         )
     with transaction.atomic():
         tasks_services.create_hits(project, keywords=ranking.keywords.all(), documents=documents)
-        base = _run(project, project.embedding)
+        base = run_of(project, project.embedding)
         Project.objects.filter(pk=project.pk).update(ranking=ranking, base_run=base)
         Project.objects.filter(pk=project.pk, state=ProjectState.DRAFT).update(
             state=ProjectState.OPEN
         )
-        _evaluate_unless_finished(base)
+        if base is not None and base.finished_at is None:
+            jobs.enqueue("evaluate_run", base.pk)
 
 
 def update_neighbours(session_id: int, progress: jobs.Progress) -> None:
@@ -88,34 +96,33 @@ def process_session(session_id: int, progress: jobs.Progress) -> None:
         pk=session_id, state=SessionState.SUBMITTED
     )
     project = session.project
-    constraints = constraints_of(session)
-    labels = labels_of(session)
-    refined = aligned = None
-    config = refinement_config(project)
-    if constraints:
-        refined = refining.refine_embedding(
-            project.embedding, constraints, config=config, report=progress
-        )
-        if config.uses_anchors and project.test_corpus:
-            aligned = refining.turn_by_anchors(project.embedding, report=progress)
+    measured = measure(project, said_by(session), parent=project.embedding, report=progress)
     with transaction.atomic():
-        arms = {Arm.BASE: _run(project, project.embedding)}
-        if aligned:
-            arms[Arm.ALIGNED] = _run(project, aligned)
-        if refined:
-            arms[Arm.CLIME] = _run(project, refined)
-        if labels:
-            arms[Arm.ACTIVE] = _run(project, project.embedding, labels)
-        if refined and labels:
-            arms[Arm.ACTIVE_CLIME] = _run(project, refined, labels)
-        _store_report(session, refined, arms)
-        for run in arms.values():
-            _evaluate_unless_finished(run)
+        held = Session.objects.select_for_update().select_related("report").get(pk=session_id)
+        former = held.report
+        held.refined, held.report = measured.refined, store_report(former, measured)
+        held.save(update_fields=["refined", "report"])
+        if former is not None and former != held.report:
+            former.delete()
 
 
 def evaluate_run(run_id: int, progress: jobs.Progress) -> None:
-    """Train a run's classifiers and measure them."""
-    learning.evaluate_run(Run.objects.get(pk=run_id), report=progress)
+    """Give each seed of a run that is still to be trained to whichever worker is free."""
+    run = Run.objects.get(pk=run_id)
+    for result in run.results.untrained():
+        jobs.enqueue("train_seed", result.pk)
+    finish_run(run.pk)
+
+
+def train_seed(result_id: int, progress: jobs.Progress) -> None:
+    """Train one seed of a run; with its last seed the run is summed up."""
+    result = SeedResult.objects.select_related("run").get(pk=result_id)
+    runs.train_seed(result, report=progress)
+    finish_run(result.run_id)
+
+
+def describe_report(report_id: int, progress: jobs.Progress) -> None:
+    """Say what the finished runs of a report mean."""
 
 
 HANDLERS: Mapping[str, jobs.Handler] = {
@@ -123,23 +130,16 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     "update_neighbours": update_neighbours,
     "process_session": process_session,
     "evaluate_run": evaluate_run,
+    "train_seed": train_seed,
+    "describe_report": describe_report,
 }
-
-
-def refinement_config(project: Project) -> RefinementConfig:
-    """Return how a project wants its vectors refined."""
-    return RefinementConfig(
-        method=project.method,
-        learning_rate=project.learning_rate,
-        iterations=project.iterations,
-        regularization=project.regularization,
-    )
 
 
 def constraints_of(session: Session) -> list[Constraint]:
     """Return what a session accepted (+1) and rejected (-1), ready for refinement."""
     embedding = session.project.embedding
-    judgements = Judgement.objects.filter(session=session).decided()
+    judgements = Judgement.objects.filter(session=session).decided().about_words()
+    judgements = judgements.order_by("keyword__position", "id")
     return [
         Constraint(
             keyword=refining.word_id(embedding, judgement.keyword.word),
@@ -156,37 +156,6 @@ def labels_of(session: Session) -> list[tuple[int, int]]:
     return [(label.document_id, int(label.label or 0)) for label in given]
 
 
-def _run(
-    project: Project, embedding: Embedding, labels: list[tuple[int, int]] | None = None
-) -> Run | None:
-    """Return the run of an arm, or None where there is nothing to measure accuracy on."""
-    if project.test_corpus is None:
-        return None
-    return learning.define_run(
-        embedding,
-        train_corpus=project.train_corpus,
-        test_corpus=project.test_corpus,
-        extra_labels=labels or [],
-        classifier=project.classifier,
-        classes=project.categories.count(),
-        seeds=project.seeds,
-        scale_free=refinement_config(project).training.scale_free,
-    )
-
-
-def _evaluate_unless_finished(run: Run | None) -> None:
-    if run is not None and run.finished_at is None:
-        jobs.enqueue("evaluate_run", run.pk)
-
-
-def _store_report(
-    session: Session, refined: Embedding | None, arms: Mapping[Arm, Run | None]
-) -> None:
-    """Give a session its report; processed again, it gets a new one."""
-    report = Report.objects.create()
-    ReportArm.objects.bulk_create(
-        ReportArm(report=report, arm=arm, run=run) for arm, run in arms.items() if run is not None
-    )
-    Session.objects.filter(pk=session.pk).update(refined=refined, report=report)
-    if session.report is not None:
-        session.report.delete()
+def said_by(session: Session) -> Said:
+    """Return all that a session says."""
+    return Said(constraints_of(session), labels_of(session))

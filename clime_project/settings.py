@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from environs import env, validate
+from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_env(str(BASE_DIR / ".env"))
@@ -124,6 +125,9 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "polling_interval": 0.2,
     }
 CELERY_INCLUDE = ["clime_project.jobs"]  # loaded by workers alone
+# Two queues, taken from in turn: what a person waits for never queues behind training.
+CELERY_TASK_DEFAULT_QUEUE = "people"
+CELERY_TASK_QUEUES = [Queue("people"), Queue("training")]
 CELERY_TASK_IGNORE_RESULT = True  # results are rows, not messages
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -101,7 +101,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         lines = super().get_queryset(request).prefetch_related("report_arms")
-        return lines.annotate(_done=Count("results"))
+        return lines.annotate(_done=Count("results__accuracy"))
 
     @admin.display(description="in reports as")
     def arms(self, run: Run) -> str:

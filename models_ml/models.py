@@ -243,15 +243,25 @@ class RunQuerySet(models.QuerySet["Run"]):
     def unfinished(self) -> RunQuerySet:
         return self.filter(finished_at=None)
 
+    def of_report(self, report: Report) -> RunQuerySet:
+        """The runs of a report's arms and of its curve."""
+        return self.filter(Q(report_arms__report=report) | Q(curve_points__report=report))
+
 
 class Run(models.Model):
     """Classifiers trained with several seeds on one embedding, and their accuracy on the target."""
 
     embedding = models.ForeignKey(Embedding, models.PROTECT, related_name="runs")
     train_corpus = models.ForeignKey(Corpus, models.PROTECT, related_name="+")
-    test_corpus = models.ForeignKey(Corpus, models.PROTECT, related_name="+")
+    test_corpus = models.ForeignKey(Corpus, models.PROTECT, null=True, related_name="+")
+    test_labels = models.JSONField(
+        default=list,
+        help_text="[[document, label], …] measured on in place of a test corpus: people's labels",
+    )
     extra_labels = models.JSONField(
-        default=list, help_text="[[document, label], …] of target documents trained on as well"
+        default=list,
+        help_text="[[document, label], …] of target documents trained on as well; those that are "
+        "measured on too are left out of training in turn (cross-validation)",
     )
     seeds = models.PositiveSmallIntegerField(help_text="how many")
     config = models.JSONField(default=dict)
@@ -265,16 +275,42 @@ class Run(models.Model):
 
     objects = RunQuerySet.as_manager()
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(test_corpus__isnull=False) | ~Q(test_labels=[]),
+                name="run_measures_on_something",
+            )
+        ]
+
     def __str__(self) -> str:
         return f"run {self.pk} on embedding {self.embedding_id}"
 
+    @property
+    def test_documents(self) -> int:
+        """How many documents its accuracy is measured on."""
+        return self.test_corpus.document_count if self.test_corpus else len(self.test_labels)
+
+
+class SeedResultQuerySet(models.QuerySet["SeedResult"]):
+    def trained(self) -> SeedResultQuerySet:
+        return self.filter(accuracy__isnull=False)
+
+    def untrained(self) -> SeedResultQuerySet:
+        return self.filter(accuracy=None)
+
 
 class SeedResult(models.Model):
-    """The accuracy of one seed of a run."""
+    """One seed of a run: to be trained by whichever worker is free, or what it came to."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="results")
     seed = models.PositiveIntegerField()
-    accuracy = models.FloatField()
+    accuracy = models.FloatField(null=True, help_text="empty: not trained yet")
+    predictions = models.JSONField(
+        default=list, help_text="the label predicted for each test document, in their order"
+    )
+
+    objects = SeedResultQuerySet.as_manager()
 
     class Meta:
         ordering = ["run", "seed"]
@@ -286,7 +322,8 @@ class SeedResult(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"seed {self.seed}: {self.accuracy:.1%}"
+        said = "not trained yet" if self.accuracy is None else f"{self.accuracy:.1%}"
+        return f"seed {self.seed}: {said}"
 
 
 class Arm(models.TextChoices):
@@ -300,9 +337,13 @@ class Arm(models.TextChoices):
 
 
 class Report(models.Model):
-    """Runs beside one another."""
+    """Runs beside one another, and what they say once all have been trained."""
 
+    findings = models.JSONField(
+        default=dict, help_text="models_ml.core.findings has its parts; empty: not described yet"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+    described_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"report {self.pk}"
@@ -321,6 +362,23 @@ class ReportArm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_arm_display()} of report {self.report_id}"
+
+
+class CurvePoint(models.Model):
+    """A run with the first keywords only: a point of accuracy against keywords (Figure 4)."""
+
+    report = models.ForeignKey(Report, models.CASCADE, related_name="curve")
+    keywords = models.PositiveSmallIntegerField(help_text="how many, the most salient first")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="curve_points")
+
+    class Meta:
+        ordering = ["report", "keywords"]
+        constraints = [
+            models.UniqueConstraint(fields=["report", "keywords"], name="curve_point_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.keywords} keywords of report {self.report_id}"
 
 
 class JobState(models.TextChoices):
@@ -352,6 +410,10 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_owner = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True, help_text="it waits for company until then")
+    is_asked_again = models.BooleanField(
+        default=False, help_text="asked for once more while it ran: to be done anew"
+    )
     sent_at = models.DateTimeField(null=True, help_text="when a message was last sent for it")
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)

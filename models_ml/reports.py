@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch, Q, QuerySet
 
 from models_ml.core.charts import percent
-from models_ml.models import Arm, Job, JobState, Report, ReportArm, Run
+from models_ml.models import Arm, Job, JobState, Report, ReportArm, Run, SeedResult
 
 JOB_TITLES = {
     "prepare_project": "Preparing the project",
@@ -88,7 +88,8 @@ class JobView:
 
 def runs_with_seeds() -> QuerySet[Run]:
     """Runs, with all that a report says of them at hand."""
-    return Run.objects.select_related("test_corpus").prefetch_related("results")
+    trained = Prefetch("results", SeedResult.objects.trained())
+    return Run.objects.select_related("test_corpus").prefetch_related(trained)
 
 
 def arm_result(arm: str, run: Run, base: Run | None) -> ArmResult:
@@ -98,8 +99,8 @@ def arm_result(arm: str, run: Run, base: Run | None) -> ArmResult:
         label=Arm(arm).label,
         run_id=run.pk,
         seeds=run.seeds,
-        accuracies=tuple(result.accuracy for result in run.results.all()),
-        test_documents=run.test_corpus.document_count,
+        accuracies=tuple(r.accuracy for r in run.results.all() if r.accuracy is not None),
+        test_documents=run.test_documents,
         mean=run.mean,
         std=run.std,
         low=run.low,

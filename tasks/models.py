@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from models_ml.models import Artefact, Corpus, Document, Embedding, Keyword, Ranking, Run
+from models_ml.models import Artefact, Corpus, Document, Embedding, Keyword, Ranking, Run, Word
 
 
 class ClassifierKind(models.TextChoices):
@@ -43,6 +43,25 @@ LIVE_METHODS = (
 )
 
 
+class RefineFrom(models.TextChoices):
+    BASE = "base", "the base vectors, by all that the person said"
+    LAST = "last", "the person's last refinement, by what the new session says"
+
+
+class ConsensusMethod(models.TextChoices):
+    ONE_COIN = "one_coin", "one-coin EM (an accuracy a person)"
+    MAJORITY = "majority", "majority"
+    WEIGHTED = "weighted", "vote weighted by agreement"
+    DAWID_SKENE = "dawid_skene", "Dawid–Skene (a confusion a person)"
+    MACE = "mace", "MACE (a person knows or guesses)"
+
+
+class DocumentStrategy(models.TextChoices):
+    ENTROPY = "entropy", "entropy: the classifier is least sure"
+    MARGIN = "margin", "margin: two categories are nearly equal"
+    RANDOM = "random", "random"
+
+
 class ProjectState(models.TextChoices):
     DRAFT = "draft", "draft: not prepared yet"
     OPEN = "open", "open: annotators can work"
@@ -56,8 +75,9 @@ DEFAULT_INSTRUCTIONS = (
     "it when you are not sure. If the right translation is missing, add it."
 )
 DEFAULT_CONSENT = (
-    "Your answers are used to improve a computer program that sorts texts. We store your answers "
-    "and when you gave them, and nothing else about you. You may stop at any time."
+    "Your answers are used to improve a computer program that sorts texts. We store your answers, "
+    "when you gave them and how often you looked at example sentences, and nothing else about you. "
+    "You may stop at any time."
 )
 
 
@@ -115,6 +135,74 @@ class Project(models.Model):
         help_text="hours from the making of a link until it expires",
     )
 
+    session_count = models.PositiveSmallIntegerField(
+        "sessions",
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="offered to each annotator, one after the other",
+    )
+    pause_hours = models.PositiveSmallIntegerField(
+        default=0, help_text="hours of rest before the next session opens"
+    )
+    repeats_keywords = models.BooleanField(
+        default=False,
+        help_text="later sessions may ask about keywords again that the person has answered",
+    )
+    is_adaptive = models.BooleanField(
+        "adaptive mix",
+        default=False,
+        help_text="after each block (the batch size) of a session, decide by what past sessions "
+        "gained whether keywords or documents are worth more per second. A session asks as many "
+        "in all as keywords and documents together",
+    )
+    document_strategy = models.CharField(
+        max_length=16, choices=DocumentStrategy.choices, default=DocumentStrategy.ENTROPY
+    )
+    is_diverse = models.BooleanField(
+        "diverse documents", default=False, help_text="no two documents that are nearly the same"
+    )
+    hourly_pay = models.DecimalField(
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="what an annotator's hour costs, for the reports; nothing is paid by it",
+    )
+    currency = models.CharField(
+        max_length=3,
+        default="USD",
+        validators=[RegexValidator("^[A-Z]{3}$", "Three capital letters, such as USD.")],
+    )
+
+    control_identical = models.PositiveSmallIntegerField(
+        "identical words",
+        default=0,
+        help_text="control words in a session: the keyword's own spelling in the other language",
+    )
+    control_translations = models.PositiveSmallIntegerField(
+        "known translations", default=0, help_text="control words in a session, from the list below"
+    )
+    control_random = models.PositiveSmallIntegerField(
+        "far random words", default=0, help_text="control words in a session, to be rejected"
+    )
+    known_translations = models.TextField(
+        blank=True, help_text="a pair a line, with a tab between: source word, target word"
+    )
+    fastest_answer_s = models.FloatField(
+        "fastest careful answer",
+        default=0.8,
+        validators=[MinValueValidator(0)],
+        help_text="seconds; sessions whose answers came quicker than this are pointed out",
+    )
+
+    consensus_method = models.CharField(
+        max_length=16, choices=ConsensusMethod.choices, default=ConsensusMethod.ONE_COIN
+    )
+    consensus_delay_s = models.PositiveIntegerField(
+        default=60, help_text="seconds that the consensus waits for more sessions to arrive"
+    )
+
     classifier = models.CharField(
         max_length=16, choices=ClassifierKind.choices, default=ClassifierKind.CNN
     )
@@ -133,6 +221,21 @@ class Project(models.Model):
         validators=[MinValueValidator(0.0)],
         help_text="how strongly vectors are held where they are; empty: the method's own (for "
         "realign, the one that held-out judgements speak for)",
+    )
+    refine_from = models.CharField(
+        max_length=8,
+        choices=RefineFrom.choices,
+        default=RefineFrom.BASE,
+        help_text="of a person's second and later sessions",
+    )
+    curve_step = models.PositiveSmallIntegerField(
+        default=10,
+        help_text="accuracy is also measured after each so many keywords; 0: only at the end",
+    )
+    curve_seeds = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1)],
+        help_text="classifiers trained for each point on the way",
     )
     learning_rate = models.FloatField(
         default=0.001, validators=[MinValueValidator(1e-9)], help_text="of the paper's method alone"
@@ -168,6 +271,14 @@ class Project(models.Model):
             ),
             models.CheckConstraint(condition=Q(overlap__gte=1), name="project_overlap_positive"),
             models.CheckConstraint(condition=Q(seeds__gte=1), name="project_seeds_positive"),
+            models.CheckConstraint(
+                condition=Q(session_count__gte=1), name="project_sessions_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_adaptive=False)
+                | Q(batch_size__isnull=False, document_count__gte=1, keyword_count__gte=1),
+                name="project_adaptive_has_blocks_of_both",
+            ),
             models.CheckConstraint(
                 condition=Q(live=False) | Q(method__in=["realign", "realign_spectral", "spectral"]),
                 name="project_live_method",
@@ -206,6 +317,9 @@ class HIT(models.Model):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="hits")
     session_number = models.PositiveSmallIntegerField(default=1)
+    worker_id = models.CharField(
+        max_length=100, blank=True, help_text="the only person who may take it; empty: anybody"
+    )
     batch = models.PositiveSmallIntegerField(default=1)
     platform = models.CharField(max_length=16, choices=Platform.choices, default=Platform.DIRECT)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -213,15 +327,17 @@ class HIT(models.Model):
     class Meta:
         verbose_name = "HIT"
         verbose_name_plural = "HITs"
-        ordering = ["project", "session_number", "batch"]
+        ordering = ["project", "session_number", "worker_id", "batch"]
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "session_number", "batch"], name="hit_batch_once"
+                fields=["project", "session_number", "platform", "worker_id", "batch"],
+                name="hit_batch_once",
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.project} · session {self.session_number} · batch {self.batch}"
+        whose = f" · {self.worker_id}" if self.worker_id else ""
+        return f"{self.project} · session {self.session_number}{whose} · batch {self.batch}"
 
 
 class HITItem(models.Model):
@@ -245,6 +361,35 @@ class HITItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.keyword or self.document}"
+
+
+class ControlKind(models.TextChoices):
+    IDENTICAL = "identical", "identical word"
+    TRANSLATION = "translation", "known translation"
+    RANDOM = "random", "far random word"
+
+
+class Control(models.Model):
+    """A word put beside a keyword although its answer is known: it measures people, not words."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="controls")
+    keyword = models.ForeignKey(Keyword, models.CASCADE, related_name="+")
+    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=16, choices=ControlKind.choices)
+    position = models.PositiveSmallIntegerField(help_text="among the words of its language")
+
+    class Meta:
+        ordering = ["project", "keyword", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "keyword", "word"], name="control_word_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} beside {self.keyword} ({self.get_kind_display()})"
+
+    @property
+    def is_to_be_accepted(self) -> bool:
+        return self.kind != ControlKind.RANDOM
 
 
 class AssignmentState(models.TextChoices):
@@ -285,6 +430,9 @@ class Assignment(models.Model):
         default=1, help_text="raised when a link is made anew; older links then end"
     )
     completion_code = models.CharField(max_length=16, default=_completion_code, editable=False)
+    opens_at = models.DateTimeField(
+        null=True, blank=True, help_text="the pause before a later session ends then"
+    )
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True, blank=True)

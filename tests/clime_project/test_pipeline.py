@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from annotation.models import Annotator, Judgement, Session, Verdict
 from clime_project import pipeline
-from models_ml import jobs, learning, refining
+from models_ml import jobs, refining, runs
 from models_ml.core import live
 from models_ml.core.embeddings import Side
 from models_ml.core.neighbours import nearest
@@ -17,7 +17,7 @@ from models_ml.core.refinement import (
     RefinementConfig,
     refine,
 )
-from models_ml.models import Arm, Job, JobState, Run
+from models_ml.models import Arm, Job, JobState, Report, Run
 from tasks.importing import import_project
 from tasks.models import LEAST_REGULARIZATION, LIVE_METHODS, Project, RefinementMethod
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def unsent(monkeypatch):
-    monkeypatch.setattr(jobs, "send", lambda job_id: None)
+    monkeypatch.setattr(jobs, "send", lambda job: None)
 
 
 def quiet(note, done, total):
@@ -59,9 +59,12 @@ def session(project):
     return session
 
 
-def run_all_evaluations():
-    for run in Run.objects.unfinished():
-        pipeline.evaluate_run(run.pk, quiet)
+def do_all_jobs():
+    """Do what is queued, and what that queues, as workers would."""
+    while job := Job.objects.active().order_by("id").first():
+        assert jobs.run(job.pk, pipeline.HANDLERS)
+        job.refresh_from_db()
+        assert (job.state, job.error) == (JobState.DONE, "")
 
 
 def test_a_prepared_project_is_open_and_has_hits_and_a_base_run_to_do(project):
@@ -106,7 +109,7 @@ def test_uncertain_documents_follow_the_keywords(project):
 
 def test_a_session_becomes_a_refined_embedding_and_a_report(session):
     pipeline.process_session(session.pk, quiet)
-    run_all_evaluations()
+    do_all_jobs()
     session.refresh_from_db()
     arms = {arm.arm: arm.run for arm in session.report.arms.all()}
     assert set(arms) == {Arm.BASE, Arm.CLIME}
@@ -134,10 +137,12 @@ def cosine(space, constraint):
 def test_a_session_processed_twice_ends_the_same(session):
     pipeline.process_session(session.pk, quiet)
     session.refresh_from_db()
-    refined, runs = session.refined, Run.objects.count()
+    report = session.report
+    refined, count = session.refined, Run.objects.count()
     pipeline.process_session(session.pk, quiet)
     session.refresh_from_db()
-    assert (session.refined, Run.objects.count()) == (refined, runs)
+    assert (session.refined, Run.objects.count()) == (refined, count)
+    assert session.report == Report.objects.get() == report
 
 
 def test_a_session_without_a_single_judgement_has_a_report_of_base_alone(session):
@@ -160,23 +165,52 @@ def test_document_labels_train_the_active_arms(session):
         Arm.ACTIVE: [[document.pk, 1]],
         Arm.ACTIVE_CLIME: [[document.pk, 1]],
     }
-    run_all_evaluations()
+    do_all_jobs()
 
 
-def test_finished_seeds_are_not_trained_again(session, monkeypatch):
+def test_each_seed_is_a_job_and_the_last_one_sums_up(session):
     run = session.project.base_run
     pipeline.evaluate_run(run.pk, quiet)
-    run.results.filter(seed=1).delete()
+    first, second = run.results.all()
+    assert Job.objects.active().filter(kind="train_seed").count() == 2
+    pipeline.train_seed(second.pk, quiet)
+    run.refresh_from_db()
+    assert run.finished_at is None
+    pipeline.train_seed(first.pk, quiet)
+    run.refresh_from_db()
+    accuracies = [result.accuracy for result in run.results.all()]
+    assert run.mean == pytest.approx(sum(accuracies) / 2)
+
+
+def test_what_a_seed_comes_to_depends_on_nothing_but_the_seed(session):
+    run = session.project.base_run
+    first, second = run.results.all()
+    for result in (second, first):  # in another order than the other time, in a new process
+        runs._bench.cache_clear()
+        pipeline.train_seed(result.pk, quiet)
+    then = list(run.results.values_list("accuracy", "predictions"))
+    assert all(len(predictions) == 2 for _, predictions in then)
+    run.results.update(accuracy=None, predictions=[])
+    for result in run.results.all():
+        pipeline.train_seed(result.pk, quiet)
+    assert list(run.results.values_list("accuracy", "predictions")) == then
+
+
+def test_trained_seeds_are_not_trained_again(session, monkeypatch):
+    run = session.project.base_run
+    do_all_jobs()
+    run.results.filter(seed=1).update(accuracy=None)
     Run.objects.update(finished_at=None)
     trained = []
-    train = learning.train
+    fit = runs.fit
 
     def noting(*arguments, seed, **options):
         trained.append(seed)
-        return train(*arguments, seed=seed, **options)
+        return fit(*arguments, seed=seed, **options)
 
-    monkeypatch.setattr(learning, "train", noting)
+    monkeypatch.setattr(runs, "fit", noting)
     pipeline.evaluate_run(run.pk, quiet)
+    do_all_jobs()
     assert trained == [1]
 
 
@@ -212,7 +246,7 @@ def test_a_realigned_session_says_why_and_stands_beside_what_needs_nobody(sessio
     accept_everything(session)
     session.refresh_from_db()
     pipeline.process_session(session.pk, quiet)
-    run_all_evaluations()
+    do_all_jobs()
     session.refresh_from_db()
     arms = {arm.arm: arm.run for arm in session.report.arms.all()}
     assert set(arms) == {Arm.BASE, Arm.ALIGNED, Arm.CLIME}
@@ -236,14 +270,14 @@ def test_code_switched_documents_are_trained_on(session, monkeypatch):
     assert refining.open_space(session.refined).moved_ids.size == 0
     assert len(refining.open_switches(session.refined)) > 0
     sizes = set()
-    train = learning.train
+    fit = runs.fit
 
     def noting(corpus, **options):
         sizes.add(len(corpus))
-        return train(corpus, **options)
+        return fit(corpus, **options)
 
-    monkeypatch.setattr(learning, "train", noting)
-    run_all_evaluations()
+    monkeypatch.setattr(runs, "fit", noting)
+    do_all_jobs()
     plain = session.project.train_corpus.document_count
     assert min(sizes) == plain
     assert plain < max(sizes) <= 3 * plain

@@ -144,7 +144,9 @@ def test_a_worker_gives_an_open_live_session_its_own_neighbours(
     visitor.post("1/", word=word.pk, verdict="reject")
     job = Job.objects.about("update_neighbours", visitor.session.pk).get()
     start_worker()
-    tell(environment, f"jobs.send({job.pk})")  # the web process of this test has another broker
+    tell(
+        environment, f"jobs.send(jobs.Job.objects.get(pk={job.pk}))"
+    )  # the web process of this test has another broker
     done = Job.objects.filter(pk=job.pk, state=JobState.DONE)
     wait_for(done.exists, timeout_s=60, what="the update")
     keywords = {visitor.item(position).keyword for position in (2, 3)}

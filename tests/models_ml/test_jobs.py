@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 def sent(monkeypatch):
     """Record messages instead of sending them; the broker has its own tests."""
     messages = []
-    monkeypatch.setattr(jobs, "send", messages.append)
+    monkeypatch.setattr(jobs, "send", lambda job: messages.append(job.pk))
     return messages
 
 
@@ -121,6 +121,65 @@ def test_the_sweeper_sends_lost_jobs_again_and_leaves_the_others(sent):
     assert dead.state == JobState.QUEUED
 
 
+def test_an_old_message_behind_a_long_queue_is_not_sent_again_but_one_passed_over_is(
+    sent, settings
+):
+    now = timezone.now()
+    minutes = [timedelta(minutes=n) for n in range(10)]
+    passed_over = new_job(kind="train_seed", subject_id=1, sent_at=now - minutes[9])
+    new_job(
+        kind="train_seed",
+        subject_id=2,
+        state=JobState.DONE,
+        sent_at=now - minutes[8],
+        started_at=now - timedelta(seconds=5),
+    )
+    new_job(kind="train_seed", subject_id=3, sent_at=now - minutes[7])  # its turn is still to come
+    waited_for = new_job(kind="prepare_session", subject_id=4, sent_at=now - minutes[2])
+    jobs.sweep()
+    assert sorted(sent) == [passed_over.pk, waited_for.pk]
+
+
+def test_a_job_that_waits_for_company_is_sent_when_its_time_has_come(sent):
+    job = jobs.enqueue("refresh", 7, delay_s=60)
+    assert jobs.enqueue("refresh", 7, delay_s=60) == job
+    jobs.sweep()
+    assert sent == []
+    Job.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    jobs.sweep()
+    assert sent == [job.pk]
+
+
+def test_a_running_job_asked_for_anew_is_queued_once_more_when_it_ends(sent):
+    job = new_job()
+
+    def work(pk, progress):
+        for _ in range(3):  # more answers arrive while it runs
+            assert jobs.enqueue("count", pk, anew=True) == job
+
+    assert jobs.run(job.pk, {"count": work})
+    again = Job.objects.about("count", 7).active().get()
+    assert again.state == JobState.QUEUED
+    assert jobs.run(again.pk, {"count": lambda pk, progress: None})
+    assert not Job.objects.active().exists()
+
+
+def test_a_running_job_asked_for_again_without_new_inputs_is_done_once(sent):
+    job = new_job()
+    jobs.run(job.pk, {"count": lambda pk, progress: jobs.enqueue("count", pk) and None})
+    assert not Job.objects.active().exists()
+
+
+def test_training_has_a_queue_of_its_own(monkeypatch):
+    queues = []
+    monkeypatch.setattr(
+        jobs.current_app, "send_task", lambda *args, queue, **options: queues.append(queue)
+    )
+    for kind in ("train_seed", "prepare_session"):
+        jobs.send(new_job(kind=kind))
+    assert queues == ["training", "people"]
+
+
 def test_a_job_that_kills_its_workers_is_given_up(sent, settings):
     job = new_job(
         state=JobState.RUNNING,
@@ -139,6 +198,6 @@ def test_an_unreachable_broker_leaves_the_job_to_the_sweeper(settings, monkeypat
     nowhere.conf.update(broker_write_url="redis://127.0.0.1:1/0", broker_transport_options=options)
     monkeypatch.setattr(jobs, "current_app", nowhere)
     job = new_job()
-    jobs.send(job.pk)
+    jobs.send(job)
     job.refresh_from_db()
     assert (job.state, job.sent_at) == (JobState.QUEUED, None)
