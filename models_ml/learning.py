@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_ml import storage
-from models_ml.core.active_learning import most_uncertain
+from models_ml.core.active_learning import choose, document_features
 from models_ml.core.classifiers import ClassifierConfig, load_classifier, save_classifier
 from models_ml.core.code_switching import code_switched
 from models_ml.core.corpus import Document as CoreDocument
@@ -106,17 +106,35 @@ def rank(
     return ranking
 
 
-def choose_documents(ranking: Ranking, pool: Corpus, *, count: int) -> list[Document]:
-    """Return the pool's documents that the ranking's classifier is least sure of, first first."""
+def choose_documents(
+    ranking: Ranking,
+    pool: Corpus,
+    *,
+    count: int,
+    strategy: str = "entropy",
+    diverse: bool = False,
+) -> list[Document]:
+    """Return the pool's documents that are worth a label most, first first.
+
+    They are chosen by what the ranking's classifier predicts of them; strategy, diverse: see
+    `models_ml.core.active_learning.choose`.
+    """
     if not count:
         return []
     space = open_space(ranking.embedding)
     model = load_classifier(storage.local_path(ranking.classifier))
-    probabilities = predict(model, _encoded(pool, space, Side.TARGET), embedding=space)
+    documents = _encoded(pool, space, Side.TARGET)
+    positions = choose(
+        predict(model, documents, embedding=space),
+        count,
+        strategy=strategy,
+        features=document_features(documents, space) if diverse else None,
+        diverse=diverse,
+        seed=RANKING_SEED,
+    )
     ids = list(pool.documents.order_by("id").values_list("pk", flat=True))
-    chosen = [ids[position] for position in most_uncertain(probabilities, count)]
-    documents = Document.objects.in_bulk(chosen)
-    return [documents[pk] for pk in chosen]
+    found = Document.objects.in_bulk([ids[position] for position in positions])
+    return [found[ids[position]] for position in positions]
 
 
 def define_run(
