@@ -6,13 +6,14 @@ the hash of its inputs before it is computed, so a job that runs twice ends the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
 from models_ml import storage
-from models_ml.core.active_learning import most_uncertain
+from models_ml.core.active_learning import choose, document_features
 from models_ml.core.classifiers import ClassifierConfig, load_classifier, save_classifier
+from models_ml.core.code_switching import code_switched
 from models_ml.core.corpus import Document as CoreDocument
 from models_ml.core.corpus import EncodedCorpus, encode
 from models_ml.core.embeddings import Embedding as Space
@@ -20,15 +21,15 @@ from models_ml.core.embeddings import Side
 from models_ml.core.neighbours import nearest
 from models_ml.core.salience import rank_keywords
 from models_ml.core.training import predict, train
-from models_ml.models import (
-    Corpus,
-    Document,
-    Embedding,
-    Keyword,
-    Neighbour,
-    Ranking,
+from models_ml.models import Corpus, Document, Embedding, Keyword, Neighbour, Ranking, Word
+from models_ml.refining import (
+    ALGORITHM,
+    neighbour_rows,
+    open_space,
+    open_switches,
+    word_id,
+    words_of,
 )
-from models_ml.refining import ALGORITHM, neighbour_rows, open_space, words_of
 from models_ml.services import ReportProgress, content_key, core_documents
 
 RANKING_SEED = 0
@@ -60,24 +61,36 @@ def rank(
     classifier: str,
     keywords: int,
     neighbours: int,
+    labels: Sequence[tuple[int, int]] = (),
+    skip: Collection[int] = (),
     report: ReportProgress,
 ) -> Ranking:
     """Return the ranking of a corpus' most salient words, each with its nearest neighbours.
 
     keywords, neighbours: how many words, and how many neighbours of each in either language.
+    labels: (document, label) of target documents that the classifier learns from as well. skip:
+    ids of words that are not to be keywords.
     """
     config = {"classifier": classifier, "classes": classes, "seed": RANKING_SEED}
     counts = {"keywords": keywords, "neighbours": neighbours}
+    personal = {"labels": sorted(map(list, labels)), "skip": sorted(skip)}
+    personal = {name: value for name, value in personal.items() if value}
     key = content_key(
-        version=ALGORITHM, embedding=embedding.key, corpus=corpus.sha256, **config, **counts
+        version=ALGORITHM,
+        embedding=embedding.key,
+        corpus=corpus.sha256,
+        **config,
+        **counts,
+        **personal,
     )
     known = Ranking.objects.filter(key=key).first()
     if known:
         return known
     space = open_space(embedding)
     documents = encoded(corpus, space, Side.SOURCE)
+    training = code_switched(documents, open_switches(embedding), seed=RANKING_SEED)
     model = train(
-        documents,
+        training + encoded_labels(labels, space),
         embedding=space,
         classes=classes,
         classifier=ClassifierConfig(kind=classifier),
@@ -85,7 +98,9 @@ def rank(
         progress=lambda done, total: report("training the first classifier", done, total),
     )
     report("ranking words by salience", 0, 1)
-    ranked = rank_keywords(model, documents, embedding=space)[:keywords]
+    skipped = {word_id(embedding, word) for word in Word.objects.filter(pk__in=skip)}
+    ranked = rank_keywords(model, documents, embedding=space)
+    ranked = [keyword for keyword in ranked if keyword.word_id not in skipped][:keywords]
     report("finding neighbours", 0, 1)
     ids = [keyword.word_id for keyword in ranked]
     near = [nearest(space, ids, k=neighbours, side=side) for side in Side]
@@ -115,14 +130,37 @@ def rank(
     return ranking
 
 
-def choose_documents(ranking: Ranking, pool: Corpus, *, count: int) -> list[Document]:
-    """Return the pool's documents that the ranking's classifier is least sure of, first first."""
+def choose_documents(
+    ranking: Ranking,
+    pool: Corpus,
+    *,
+    count: int,
+    strategy: str = "entropy",
+    diverse: bool = False,
+    skip: Collection[int] = (),
+) -> list[Document]:
+    """Return the pool's documents that are worth a label most, first first.
+
+    They are chosen by what the ranking's classifier predicts of them; strategy, diverse: see
+    `models_ml.core.active_learning.choose`. skip: documents that are not to be asked about.
+    """
     if not count:
         return []
     space = open_space(ranking.embedding)
     model = load_classifier(storage.local_path(ranking.classifier))
-    probabilities = predict(model, encoded(pool, space, Side.TARGET), embedding=space)
     ids = list(pool.documents.order_by("id").values_list("pk", flat=True))
-    chosen = [ids[position] for position in most_uncertain(probabilities, count)]
-    documents = Document.objects.in_bulk(chosen)
-    return [documents[pk] for pk in chosen]
+    free = [place for place, pk in enumerate(ids) if pk not in skip]
+    if not free:
+        return []
+    documents = encoded(pool, space, Side.TARGET).select(free)
+    positions = choose(
+        predict(model, documents, embedding=space),
+        count,
+        strategy=strategy,
+        features=document_features(documents, space) if diverse else None,
+        diverse=diverse,
+        seed=RANKING_SEED,
+    )
+    chosen = [ids[free[position]] for position in positions]
+    found = Document.objects.in_bulk(chosen)
+    return [found[pk] for pk in chosen]

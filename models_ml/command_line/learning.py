@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from models_ml.command_line.terminal import Progress, print_json, print_table
-from models_ml.core.active_learning import entropy, most_uncertain
+from models_ml.core.active_learning import choose, document_features, entropy
 from models_ml.core.charts import percent
 from models_ml.core.classifiers import (
     Classifier,
@@ -139,7 +139,7 @@ def _spread(result: Evaluation) -> str:
 
 
 def active(options: Namespace) -> None:
-    """Print the pool's documents that a classifier is least sure of."""
+    """Print the pool's documents that are worth a label most, and how unsure a classifier is."""
     model = load_classifier(options.model) if options.model else None
     with Progress() as progress:
         dataset = load_dataset(options.folder, progress=progress)
@@ -151,7 +151,14 @@ def active(options: Namespace) -> None:
     entropies = entropy(probabilities)
     chosen = [
         {"id": dataset.pool[position].id, "entropy": float(entropies[position])}
-        for position in most_uncertain(probabilities, options.count)
+        for position in choose(
+            probabilities,
+            options.count,
+            strategy=options.strategy,
+            features=document_features(pool, dataset.embedding) if options.diverse else None,
+            diverse=options.diverse,
+            seed=options.seed,
+        )
     ]
     if options.json:
         print_json(chosen)
@@ -167,6 +174,8 @@ def experiment(options: Namespace) -> None:
         keywords=options.keywords,
         neighbours=options.neighbours,
         documents=options.documents,
+        strategy=options.strategy,
+        diverse=options.diverse,
         noise=options.noise,
         annotator_seed=options.annotator_seed,
         seeds=options.seeds,

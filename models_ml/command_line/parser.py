@@ -107,11 +107,12 @@ def _active_arguments(parser: ArgumentParser) -> None:
         "--model", metavar="FILE.safetensors", type=Path, help="from `train`; else a cnn is trained"
     )
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of that cnn (%(default)s)"
+        "--seed", metavar="N", type=int, default=0, help="of that cnn and of chance (%(default)s)"
     )
     parser.add_argument(
         "--count", metavar="N", type=count, default=50, help="how many documents (%(default)s)"
     )
+    _choice_arguments(parser)
     _json_argument(parser)
 
 
@@ -135,6 +136,7 @@ def _experiment_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--documents", metavar="N", type=count, default=50, help="of a session (%(default)s)"
     )
+    _choice_arguments(parser)
     parser.add_argument(
         "--noise",
         metavar="P",
@@ -147,7 +149,7 @@ def _experiment_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         type=int,
         default=0,
-        help="of the wrong answers (%(default)s)",
+        help="of the wrong answers and of documents chosen at random (%(default)s)",
     )
     _seeds_arguments(parser)
     parser.add_argument(
@@ -193,6 +195,18 @@ def _refinement_arguments(parser: ArgumentParser) -> None:
         type=float,
         help="how strongly vectors are held where they are (the method's own: 1 for paper, 0.55 "
         "for spectral, 0.8 for realign_spectral, for realign by held-out judgements)",
+    )
+
+
+def _choice_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--strategy",
+        metavar="entropy|margin|random",
+        default="entropy",
+        help="how documents are chosen (%(default)s)",
+    )
+    parser.add_argument(
+        "--diverse", action="store_true", help="choose documents that are unlike one another"
     )
 
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from models_ml.core.active_learning import most_uncertain
+from models_ml.core.active_learning import STRATEGIES, choose, document_features
 from models_ml.core.charts import ChartRow, interval_chart, percent
 from models_ml.core.classifiers import Classifier, ClassifierConfig
 from models_ml.core.code_switching import code_switched
 from models_ml.core.constraints import ACCEPTED, Constraint
 from models_ml.core.corpus import Document, EncodedCorpus, encode
 from models_ml.core.dataset import Dataset, ReportProgress
-from models_ml.core.embeddings import Side
+from models_ml.core.embeddings import Embedding, Side
 from models_ml.core.errors import InputError
 from models_ml.core.evaluation import Evaluation, evaluate
 from models_ml.core.realignment import Evidence, turned_by_anchors
@@ -51,6 +51,7 @@ class ExperimentConfig:
     """Which arms to compare and how much work the annotator does.
 
     keywords, documents: of a whole session; `active_clime` does half of both.
+    strategy, diverse: how the documents are chosen (`models_ml.core.active_learning.choose`).
     neighbours: shown in each language beside a keyword; noise: probability of a wrong answer.
     The controls tell what a gain owes to nobody's answers: `anchors` turns the target side by words
     that find one another, `lengths` only lengthens the words in constraints.
@@ -60,6 +61,8 @@ class ExperimentConfig:
     keywords: int = 50
     neighbours: int = 5
     documents: int = 50
+    strategy: str = "entropy"
+    diverse: bool = False
     noise: float = 0.0
     annotator_seed: int = 0
     seeds: int = 10
@@ -71,6 +74,8 @@ class ExperimentConfig:
         unknown = [arm for arm in self.arms if arm not in ARMS]
         if unknown or not self.arms:
             raise ValueError(f"arms {', '.join(unknown) or 'none'}; there are {', '.join(ARMS)}")
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy {self.strategy!r}; there are {', '.join(STRATEGIES)}")
 
     def work(self, arm: str) -> tuple[int, int]:
         """Return the numbers of keywords and of documents that an arm's annotator sees."""
@@ -223,7 +228,7 @@ class _Bench:
         return refine(self.embedding, constraints, config=self.config.refinement, progress=report)
 
     def _labelled(self, count: int, refinement: Refinement) -> EncodedCorpus:
-        """Return the pool's `count` most uncertain documents, labelled by the annotator.
+        """Return the pool's `count` documents that are worth most, labelled by the annotator.
 
         What words have taught already, documents need not tell: a refined space gets a classifier
         of its own to ask.
@@ -232,10 +237,20 @@ class _Bench:
             return self.encoded_pool.select([])
         is_base = refinement.embedding is self.embedding and not len(refinement.switches)
         asking = self.first if is_base else self._first_classifier(refinement)
-        probabilities = predict(asking, self.encoded_pool, embedding=refinement.embedding)
-        chosen = most_uncertain(probabilities, count)
+        chosen = self._chosen(count, asking, refinement.embedding)
         labels = [self._label(self.pool[position]) for position in chosen]
         return self.encoded_pool.select(chosen).labelled(labels)
+
+    def _chosen(self, count: int, asking: Classifier, embedding: Embedding) -> list[int]:
+        config = self.config
+        return choose(
+            predict(asking, self.encoded_pool, embedding=embedding),
+            count,
+            strategy=config.strategy,
+            features=document_features(self.encoded_pool, embedding) if config.diverse else None,
+            diverse=config.diverse,
+            seed=config.annotator_seed,
+        )
 
     def _label(self, document: Document) -> int:
         if document.label is None:

@@ -135,6 +135,17 @@ def test_active_lists_the_most_uncertain_documents_first(tiny_dataset_folder, mo
     assert chosen == everything[:2]
 
 
+def test_active_chooses_as_it_is_told(tiny_dataset_folder, model, run):
+    arguments = ["active", tiny_dataset_folder, "--model", model]
+    for options in (["--strategy", "margin"], ["--strategy", "random"], ["--diverse"]):
+        assert sorted(d["id"] for d in run(*arguments, *options)) == [0, 1, 2]
+    drawn = [
+        [d["id"] for d in run(*arguments, "--strategy", "random", "--seed", seed)]
+        for seed in range(5)
+    ]
+    assert len(set(map(tuple, drawn))) > 1
+
+
 def test_active_trains_a_classifier_where_it_is_given_none(tiny_dataset_folder, run):
     assert len(run("active", tiny_dataset_folder, "--seed", 1)) == 3
 
@@ -198,6 +209,8 @@ def test_without_json_a_table_is_printed(command, expected, tiny_dataset_folder,
         (["rank", "{dir}", "--model", "{dir}/nowhere"], "No such file"),
         (["evaluate", "{dir}", "--model", "svm"], "'svm' is none of cnn, dan, logistic"),
         (["experiment", "{dir}", "--arms", "magic", "--out", "{dir}"], "magic"),
+        (["experiment", "{dir}", "--strategy", "magic", "--out", "{dir}"], "'magic'; there are"),
+        (["active", "{dir}", "--strategy", "magic"], "no strategy 'magic'"),
         (["experiment", "{dir}", "--method", "magic", "--out", "{dir}"], "'magic' is none of"),
         (["experiment", "{dir}", "--noise", "2", "--out", "{dir}"], "noise"),
     ],

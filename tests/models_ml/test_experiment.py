@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from models_ml.core import experiment as experiment_module
+from models_ml.core.active_learning import choose
 from models_ml.core.classifiers import ClassifierConfig
 from models_ml.core.constraints import ACCEPTED
 from models_ml.core.corpus import encode
@@ -155,6 +156,29 @@ def test_documents_are_asked_of_a_classifier_that_knows_the_words(dataset, monke
     base, refined = asked
     assert base is dataset.embedding
     assert refined.moved_ids.size
+
+
+def test_documents_are_chosen_as_the_options_say(dataset, monkeypatch):
+    asked = []
+
+    def noting(probabilities, count, **options):
+        asked.append((options["strategy"], options["features"] is not None, options["seed"]))
+        return choose(probabilities, count, **options)
+
+    monkeypatch.setattr(experiment_module, "choose", noting)
+    by_chance = replace(CONFIG, arms=("active",), strategy="random", annotator_seed=7, seeds=1)
+    assert "chosen by random</dd>" in report_page(run_experiment(dataset, by_chance))
+    diverse = replace(CONFIG, arms=("active",), diverse=True, seeds=1)
+    experiment = run_experiment(dataset, diverse)
+    page = " ".join(report_page(experiment).split())
+    assert "chosen by entropy, and unlike one another</dd>" in page
+    assert experiment.arms["active"].documents == 2
+    assert asked == [("random", False, 7), ("entropy", True, 0)]
+
+
+def test_an_unknown_strategy_is_refused():
+    with pytest.raises(ValueError, match="'magic'; there are entropy, margin, random"):
+        ExperimentConfig(strategy="magic")
 
 
 @pytest.mark.parametrize(("method", "strength"), [("paper", "1.0"), ("spectral", "0.55")])
