@@ -12,11 +12,19 @@ from annotation.models import Session
 from tasks.models import Assignment, AssignmentState, Platform, Project
 from tasks.platforms import UnknownAssignment, platform_of
 
-__all__ = ["LinkEnded", "UnknownAssignment", "Visit", "find_visit"]
+__all__ = ["LinkEnded", "LinkResting", "UnknownAssignment", "Visit", "find_visit"]
 
 
 class LinkEnded(Exception):
     """The link was good once, but was revoked or ran out before the work was submitted."""
+
+
+class LinkResting(LinkEnded):
+    """The link is of a later session, and will open once the pause before it is over."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__()
+        self.assignment = assignment
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,11 @@ class Visit:
 def find_visit(token: str) -> Visit:
     """Return what a token opens.
 
-    Raises UnknownAssignment for a forged, mistyped or replaced token, and LinkEnded.
+    Raises UnknownAssignment for a forged, mistyped or replaced token, LinkResting and LinkEnded.
     """
     assignment = platform_of(Platform.DIRECT).identify(token)
+    if assignment.is_held and assignment.is_resting:
+        raise LinkResting(assignment)
     if not (assignment.is_open or assignment.state == AssignmentState.SUBMITTED):
         raise LinkEnded
     related = ["project__embedding__source", "project__embedding__target"]

@@ -14,6 +14,7 @@ from tasks.models import (
     HITItem,
     Platform,
     Project,
+    ProjectState,
 )
 
 
@@ -115,6 +116,20 @@ class Session(models.Model):
     def active_minutes(self) -> float:
         return self.active_seconds / 60
 
+    @property
+    def has_next(self) -> bool:
+        """True where the project offers its annotator another session after this one."""
+        return self.number < self.project.session_count and self.project.state == ProjectState.OPEN
+
+    def up_to_now(self) -> SessionQuerySet:
+        """The submitted sessions of the same person in the project, this one the last."""
+        return Session.objects.filter(
+            project=self.project_id,
+            annotator=self.annotator_id,
+            number__lte=self.number,
+            state=SessionState.SUBMITTED,
+        ).order_by("number")
+
     def words_beside(self, keyword: Keyword) -> list[Word]:
         """Return what the annotator is shown beside a keyword, nearest first in each language: the
         session's own neighbours where it has some, or else the ranking's.
@@ -126,7 +141,10 @@ class Session(models.Model):
     def unopened_keywords(self) -> models.QuerySet[Keyword]:
         """The keywords of the session that its annotator has neither opened nor judged."""
         items = HITItem.objects.filter(
-            hit__project=self.project_id, hit__session_number=self.number, keyword__isnull=False
+            hit__project=self.project_id,
+            hit__session_number=self.number,
+            hit__worker_id__in=["", self.annotator.worker_id],
+            keyword__isnull=False,
         )
         return (
             Keyword.objects.filter(pk__in=items.values("keyword"))
@@ -216,7 +234,6 @@ class Consensus(models.Model):
     """What the people of a project say together, and the embedding that it makes."""
 
     project = models.OneToOneField(Project, models.CASCADE, related_name="consensus")
-    key = models.CharField(max_length=64, help_text="hash of the answers and settings it is of")
     method = models.CharField(max_length=16, choices=ConsensusMethod.choices)
     refined = models.ForeignKey(
         Embedding, models.PROTECT, null=True, related_name="+", editable=False

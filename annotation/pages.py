@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from annotation.models import DocumentLabel, Judgement, Session, Verdict
 from models_ml.core.concordance import window
 from models_ml.models import Keyword, Occurrence, Side, Vocabulary, Word, fold
 from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
+from tasks.platforms import platform_of
 
 EXCERPTS = 5
 CONTEXT_TOKENS = 10  # on each side of the word
@@ -104,20 +106,33 @@ class Summary:
     left: list[HITItem]
 
 
-def outline(hit: HIT) -> Outline:
-    """Return how much a HIT asks, and which part of its session it is."""
+@dataclass(frozen=True)
+class NextSession:
+    """A person's next session: the link to it, or None while it is being prepared."""
+
+    number: int
+    count: int
+    assignment: Assignment | None
+
+    @property
+    def url(self) -> str | None:
+        if self.assignment is None:
+            return None
+        return platform_of(self.assignment.hit.platform).task_url(self.assignment)
+
+
+def outline(assignment: Assignment) -> Outline:
+    """Return how much an assignment asks, and which part of its session it is."""
+    hit, project = assignment.hit, assignment.hit.project
     kinds = hit.items.values_list("keyword_id", flat=True)
     keywords = sum(keyword is not None for keyword in kinds)
-    batches = list(
-        HIT.objects.filter(project_id=hit.project_id, session_number=hit.session_number)
-        .order_by("batch")
-        .values_list("pk", flat=True)
-    )
+    batches = list(HIT.objects.of_session(hit).order_by("batch").values_list("pk", flat=True))
+    part, parts = batches.index(hit.pk) + 1, len(batches)
+    if project.is_adaptive and project.batch_size:
+        part = Assignment.objects.of_session(assignment).filter(pk__lte=assignment.pk).count()
+        parts = math.ceil(project.session_size / project.batch_size)
     return Outline(
-        keywords=keywords,
-        documents=len(kinds) - keywords,
-        part=batches.index(hit.pk) + 1,
-        parts=len(batches),
+        keywords=keywords, documents=len(kinds) - keywords, part=part, parts=parts
     )
 
 
@@ -258,12 +273,27 @@ def summary(session: Session, assignment: Assignment) -> Summary:
 
 def following(assignment: Assignment) -> Assignment | None:
     """Return the same person's next open assignment of the session, if they were given one."""
-    hit = assignment.hit
-    open_ones = Assignment.objects.filter(
-        hit__project=hit.project_id,
-        hit__session_number=hit.session_number,
-        hit__batch__gt=hit.batch,
-        worker_id=assignment.worker_id,
-        state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE],
-    ).select_related("hit")
-    return next((one for one in open_ones.order_by("hit__batch") if one.is_open), None)
+    theirs = Assignment.objects.of_session(assignment).filter(
+        state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE]
+    )
+    return next((one for one in theirs.select_related("hit").order_by("id") if one.is_open), None)
+
+
+def next_session(session: Session) -> NextSession | None:
+    """Return what awaits a person who submitted a session; None where that was the last one."""
+    if not session.has_next:
+        return None
+    offered = (
+        Assignment.objects.filter(
+            hit__project=session.project_id,
+            hit__session_number=session.number + 1,
+            hit__platform=session.annotator.platform,
+            worker_id=session.annotator.worker_id,
+        )
+        .select_related("hit")
+        .order_by("id")
+        .first()
+    )
+    if offered is not None and not offered.is_held:
+        return None
+    return NextSession(session.number + 1, session.project.session_count, offered)

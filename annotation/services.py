@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from annotation import mixing
 from annotation.models import (
     Annotator,
     DocumentLabel,
@@ -193,9 +194,16 @@ def submit_assignment(session: Session, assignment: Assignment) -> bool:
         if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
             return False
         raise SessionEnded("This task has ended and can no longer be submitted.")
-    if tasks_services.next_assignment(assignment) is None:
+    if _next_part(session, assignment) is None:
         submit_session(session)
     return True
+
+
+def _next_part(session: Session, assignment: Assignment) -> Assignment | None:
+    """Return what a session asks after an assignment; None where it is done."""
+    if session.project.is_adaptive:
+        return mixing.next_block(session, assignment)
+    return tasks_services.next_assignment(assignment)
 
 
 @transaction.atomic

@@ -22,8 +22,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 
 from annotation import pages, services
-from annotation.access import LinkEnded, UnknownAssignment, Visit, find_visit
-from annotation.models import Session, Verdict
+from annotation.access import LinkEnded, LinkResting, UnknownAssignment, Visit, find_visit
+from annotation.models import Session, SessionState, Verdict
 from annotation.services import NotAnswerable, SessionEnded
 from models_ml.models import Word
 from tasks.models import HITItem
@@ -54,6 +54,8 @@ def task_page(*methods: str) -> Callable[[View], View]:
                 return _refuse(request, "unknown", status=404)
             except Http404:
                 return _refuse(request, "elsewhere", status=404, token=token)
+            except LinkResting as resting:
+                return render(request, "annotation/resting.html", {"resting": resting.assignment})
             except (LinkEnded, SessionEnded):
                 return _refuse(request, "ended", status=410)
             except NotAnswerable as error:
@@ -102,7 +104,7 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
     page = {
         "visit": visit,
         "project": visit.project,
-        "outline": pages.outline(visit.assignment.hit),
+        "outline": pages.outline(visit.assignment),
         "categories": visit.project.categories.all(),
     }
     return render(request, "annotation/welcome.html", page)
@@ -123,6 +125,7 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
     page = {
         "visit": visit,
         "project": session.project,
+        "session": session,
         "position": position,
         "count": items.count(),
     }
@@ -197,4 +200,6 @@ def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
     following = pages.following(visit.assignment)
     if following is not None:
         page["continue_url"] = platform_of(following.hit.platform).task_url(following)
+    elif session.state == SessionState.SUBMITTED:
+        page["next"] = pages.next_session(session)
     return render(request, "annotation/done.html", page)

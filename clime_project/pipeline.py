@@ -7,12 +7,21 @@ retrain) → report. Each function is a job: it takes a row's id, may be run twi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from annotation import consensus
 from annotation import services as annotation_services
-from annotation.models import DocumentLabel, Judgement, Session, SessionState, Verdict
+from annotation.models import (
+    Consensus,
+    DocumentLabel,
+    Judgement,
+    Session,
+    SessionState,
+    Verdict,
+)
 from clime_project.measuring import (
     Said,
     finish_run,
@@ -22,10 +31,11 @@ from clime_project.measuring import (
     store_report,
 )
 from models_ml import jobs, learning, refining, runs, services
-from models_ml.core.constraints import Constraint
-from models_ml.models import Run, SeedResult
+from models_ml.core import aggregation
+from models_ml.core.constraints import ACCEPTED, REJECTED, Constraint
+from models_ml.models import Document, Embedding, Ranking, Run, SeedResult
 from tasks import services as tasks_services
-from tasks.models import Project, ProjectState
+from tasks.models import HITItem, Project, ProjectState, RefineFrom
 
 
 def prepare_project(project_id: int, progress: jobs.Progress) -> None:
@@ -36,19 +46,16 @@ def prepare_project(project_id: int, progress: jobs.Progress) -> None:
         project.train_corpus,
         classes=project.categories.count(),
         classifier=project.classifier,
-        keywords=project.keyword_count,
+        keywords=project.session_size if project.is_adaptive else project.keyword_count,
         neighbours=project.neighbour_count,
         report=progress,
     )
     progress("collecting sentences around words", 0, 1)
     services.store_concordance(project.train_corpus)
-    documents = []
     if project.pool_corpus:
         services.store_concordance(project.pool_corpus)
-        progress("choosing documents to label", 0, 1)
-        documents = learning.choose_documents(
-            ranking, project.pool_corpus, count=project.document_count
-        )
+    progress("choosing documents to label", 0, 1)
+    documents = _documents(project, ranking)
     with transaction.atomic():
         tasks_services.create_hits(project, keywords=ranking.keywords.all(), documents=documents)
         base = run_of(project, project.embedding)
@@ -92,16 +99,83 @@ def _newest_judgement(session: Session) -> int:
 
 def process_session(session_id: int, progress: jobs.Progress) -> None:
     """Refine the vectors by what a session says, and start the runs that show what it bought."""
-    session = Session.objects.select_related("project").get(
+    session = Session.objects.select_related("project", "annotator").get(
         pk=session_id, state=SessionState.SUBMITTED
     )
     project = session.project
-    measured = measure(project, said_by(session), parent=project.embedding, report=progress)
+    parent, said = what_counts(session)
+    measured = measure(project, said, parent=parent, report=progress)
     with transaction.atomic():
-        held = Session.objects.select_for_update().select_related("report").get(pk=session_id)
+        held = Session.objects.select_for_update().get(pk=session_id)
         former = held.report
         held.refined, held.report = measured.refined, store_report(former, measured)
         held.save(update_fields=["refined", "report"])
+        if former is not None and former != held.report:
+            former.delete()
+        if session.has_next:
+            jobs.enqueue("prepare_session", session_id)
+        jobs.enqueue(
+            "refresh_consensus", project.pk, delay_s=project.consensus_delay_s, anew=True
+        )
+
+
+def prepare_session(session_id: int, progress: jobs.Progress) -> None:
+    """Offer a person the session after this one, made from their own vectors and labels."""
+    session = Session.objects.select_related("project", "annotator").get(pk=session_id)
+    project, annotator = session.project, session.annotator
+    if not session.has_next:
+        return
+    asked = HITItem.objects.filter(
+        hit__project=project, hit__assignments__worker_id=annotator.worker_id
+    )
+    ranking = learning.rank(
+        session.refined or project.embedding,
+        project.train_corpus,
+        classes=project.categories.count(),
+        classifier=project.classifier,
+        keywords=project.session_size if project.is_adaptive else project.keyword_count,
+        neighbours=project.neighbour_count,
+        labels=labels_of(session.up_to_now()),
+        skip=() if project.repeats_keywords else answered_words(session),
+        report=progress,
+    )
+    documents = _documents(project, ranking, skip=asked.values_list("document", flat=True))
+    tasks_services.offer_session(
+        project,
+        session_number=session.number + 1,
+        owner=tasks_services.Owner(annotator.platform, annotator.worker_id),
+        keywords=ranking.keywords.all(),
+        documents=documents,
+    )
+
+
+def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:
+    """Aggregate what all people said, and measure the embedding that it makes.
+
+    Sessions that arrive together are waited for (the job is queued with a delay). The same answers
+    leave the consensus as it is.
+    """
+    project = Project.objects.get(pk=project_id)
+    if consensus.people_with_work(project) < consensus.FEWEST_PEOPLE:
+        Consensus.objects.filter(project=project).delete()
+        return
+    progress("aggregating answers", 0, 1)
+    ballot = consensus.collect(project)
+    aggregate = aggregation.aggregate(ballot.votes, project.consensus_method)
+    said = Said(
+        constraints_of_ballot(project, ballot, aggregate), consensus.agreed_labels(project)
+    )
+    measured = measure(project, said, parent=project.embedding, report=progress)
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project_id)
+        held, _ = Consensus.objects.get_or_create(
+            project=project, defaults={"method": project.consensus_method}
+        )
+        former = held.report
+        held.method, held.refined = project.consensus_method, measured.refined
+        held.report = store_report(former, measured)
+        held.save()
+        consensus.store_pairs(held, ballot, aggregate)
         if former is not None and former != held.report:
             former.delete()
 
@@ -129,33 +203,98 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     "prepare_project": prepare_project,
     "update_neighbours": update_neighbours,
     "process_session": process_session,
+    "prepare_session": prepare_session,
+    "refresh_consensus": refresh_consensus,
     "evaluate_run": evaluate_run,
     "train_seed": train_seed,
     "describe_report": describe_report,
 }
 
 
-def constraints_of(session: Session) -> list[Constraint]:
-    """Return what a session accepted (+1) and rejected (-1), ready for refinement."""
-    embedding = session.project.embedding
-    judgements = Judgement.objects.filter(session=session).decided().about_words()
-    judgements = judgements.order_by("keyword__position", "id")
+def constraints_of(sessions: Session | QuerySet[Session]) -> list[Constraint]:
+    """Return what sessions accepted (+1) and rejected (-1), ready for refinement.
+
+    In the order in which keywords were asked. Of a pair judged in several sessions the last word
+    stands; what was said of controls is left out.
+    """
+    given = Judgement.objects.filter(session__in=_as_queryset(sessions)).decided().about_words()
+    latest: dict[tuple[int, int], Constraint] = {}
+    rows = given.select_related("keyword__word", "word", "session__project__embedding")
+    for judgement in rows.order_by("session__number", "keyword__position", "id"):
+        embedding = judgement.session.project.embedding
+        ends = (
+            refining.word_id(embedding, judgement.keyword.word),
+            refining.word_id(embedding, judgement.word),
+        )
+        sign = ACCEPTED if judgement.verdict == Verdict.ACCEPT else REJECTED
+        latest[ends] = Constraint(*ends, sign)
+    return list(latest.values())
+
+
+def constraints_of_ballot(
+    project: Project, ballot: consensus.Ballot, aggregate: aggregation.Aggregate
+) -> list[Constraint]:
+    """Return a consensus as constraints: each pair by the surer side, weighed by how sure it is."""
+    weights = aggregation.constraint_weights(aggregate.posterior)
+    words = consensus.words_of(ballot)
     return [
         Constraint(
-            keyword=refining.word_id(embedding, judgement.keyword.word),
-            neighbour=refining.word_id(embedding, judgement.word),
-            sign=1 if judgement.verdict == Verdict.ACCEPT else -1,
+            refining.word_id(project.embedding, words[keyword]),
+            refining.word_id(project.embedding, words[word]),
+            ACCEPTED if weight > 0 else REJECTED,
+            abs(float(weight)),
         )
-        for judgement in judgements.select_related("keyword__word", "word")
+        for (keyword, word), weight in zip(ballot.pairs, weights, strict=True)
+        if weight
     ]
 
 
-def labels_of(session: Session) -> list[tuple[int, int]]:
-    """Return (document, label) for each document that a session labelled."""
-    given = DocumentLabel.objects.filter(session=session, label__isnull=False).current()
-    return [(label.document_id, int(label.label or 0)) for label in given]
+def labels_of(sessions: Session | QuerySet[Session]) -> list[tuple[int, int]]:
+    """Return (document, label) for each document that sessions labelled, the last word each."""
+    given = DocumentLabel.objects.current().filter(
+        session__in=_as_queryset(sessions), label__isnull=False
+    )
+    rows = given.order_by("session__number", "id").values_list("document", "label")
+    return list({document: int(label or 0) for document, label in rows}.items())
 
 
-def said_by(session: Session) -> Said:
-    """Return all that a session says."""
-    return Said(constraints_of(session), labels_of(session))
+def _as_queryset(sessions: Session | QuerySet[Session]) -> QuerySet[Session]:
+    if isinstance(sessions, Session):
+        return Session.objects.filter(pk=sessions.pk)
+    return sessions.order_by()
+
+
+def what_counts(session: Session) -> tuple[Embedding, Said]:
+    """Return the vectors that a session's refinement starts from, and the answers that it is of.
+
+    By default the base vectors and all that the person ever said in the project; as an option
+    their last refinement and what is new. Documents labelled are never forgotten.
+    """
+    base, sessions = session.project.embedding, session.up_to_now()
+    if session.project.refine_from == RefineFrom.BASE:
+        return base, Said(constraints_of(sessions), labels_of(sessions))
+    earlier = sessions.exclude(pk=session.pk).filter(refined__isnull=False).last()
+    parent = earlier.refined if earlier and earlier.refined else base
+    return parent, Said(constraints_of(session), labels_of(sessions))
+
+
+def answered_words(session: Session) -> set[int]:
+    """Return the keywords' words that a person has judged in the project by now."""
+    judged = Judgement.objects.filter(session__in=session.up_to_now().order_by()).decided()
+    return set(judged.values_list("keyword__word", flat=True))
+
+
+def _documents(
+    project: Project, ranking: Ranking, *, skip: Iterable[int | None] = ()
+) -> list[Document]:
+    """Return the documents that a session is to ask about."""
+    if project.pool_corpus is None:
+        return []
+    return learning.choose_documents(
+        ranking,
+        project.pool_corpus,
+        count=project.session_size if project.is_adaptive else project.document_count,
+        strategy=project.document_strategy,
+        diverse=project.is_diverse,
+        skip={document for document in skip if document is not None},
+    )

@@ -288,6 +288,16 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def first_hit(self) -> HIT | None:
+        """The HIT that anybody begins with; there is none before the project was prepared."""
+        return self.hits.filter(session_number=1, worker_id="").order_by("batch").first()
+
+    @property
+    def session_size(self) -> int:
+        """How many keywords and documents a session asks about in all."""
+        return self.keyword_count + self.document_count
+
 
 class Category(models.Model):
     """One of the classes a document can be in, as annotators read it."""
@@ -312,6 +322,17 @@ class Platform(models.TextChoices):
     DIRECT = "direct", "direct link"
 
 
+class HITQuerySet(models.QuerySet["HIT"]):
+    def of_session(self, hit: HIT) -> HITQuerySet:
+        """The HITs of the session that a HIT is part of."""
+        return self.filter(
+            project=hit.project_id,
+            session_number=hit.session_number,
+            platform=hit.platform,
+            worker_id=hit.worker_id,
+        )
+
+
 class HIT(models.Model):
     """One unit of work: a batch of keywords and documents, offered to several annotators."""
 
@@ -323,6 +344,8 @@ class HIT(models.Model):
     batch = models.PositiveSmallIntegerField(default=1)
     platform = models.CharField(max_length=16, choices=Platform.choices, default=Platform.DIRECT)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = HITQuerySet.as_manager()
 
     class Meta:
         verbose_name = "HIT"
@@ -412,6 +435,16 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
             state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE, AssignmentState.SUBMITTED]
         )
 
+    def of_session(self, assignment: Assignment) -> AssignmentQuerySet:
+        """The same person's assignments of the session that one is part of."""
+        hit = assignment.hit
+        return self.filter(
+            hit__project=hit.project_id,
+            hit__session_number=hit.session_number,
+            hit__platform=hit.platform,
+            worker_id=assignment.worker_id,
+        )
+
     def overdue(self, now: datetime) -> AssignmentQuerySet:
         return self.filter(
             state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE], expires_at__lte=now
@@ -455,7 +488,17 @@ class Assignment(models.Model):
     @property
     def is_open(self) -> bool:
         """True while its annotator may answer."""
+        return self.is_held and not self.is_resting
+
+    @property
+    def is_held(self) -> bool:
+        """True while its annotator may answer, now or after a pause."""
         return (
             self.state in {AssignmentState.OFFERED, AssignmentState.ACTIVE}
             and self.expires_at > timezone.now()
         )
+
+    @property
+    def is_resting(self) -> bool:
+        """True during the pause before a later session."""
+        return self.opens_at is not None and self.opens_at > timezone.now()

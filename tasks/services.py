@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
@@ -23,6 +24,14 @@ class TaskError(Exception):
     """What was asked cannot be done; the message says why, for a person to read."""
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Somebody whose own HITs are made, in their platform's words."""
+
+    platform: str
+    worker_id: str
+
+
 @transaction.atomic
 def create_hits(
     project: Project,
@@ -30,49 +39,96 @@ def create_hits(
     keywords: Iterable[Keyword],
     documents: Iterable[Document],
     session_number: int = 1,
+    owner: Owner | None = None,
 ) -> list[HIT]:
     """Return the HITs of a session: keywords first, then documents, in batches.
 
-    Made anew as long as nobody was given one; from then on they stay as they are.
+    owner: the only person who may take them; None for anybody. Made anew as long as nobody was
+    given one; from then on they stay as they are. The batches of an adaptive project hold either
+    keywords or documents.
     """
     Project.objects.select_for_update().get(pk=project.pk)
-    existing = project.hits.filter(session_number=session_number)
+    whose = {"platform": owner.platform, "worker_id": owner.worker_id} if owner else {}
+    existing = project.hits.filter(session_number=session_number, **whose or {"worker_id": ""})
     if Assignment.objects.filter(hit__in=existing).exists():
         return list(existing)
     existing.delete()
-    items = [HITItem(keyword=keyword) for keyword in keywords]
-    items += [HITItem(document=document) for document in documents]
-    if not items:
+    of_keywords = [HITItem(keyword=keyword) for keyword in keywords]
+    of_documents = [HITItem(document=document) for document in documents]
+    if not of_keywords and not of_documents:
         raise TaskError(f"{project} has no keywords and no documents to ask about")
-    size = project.batch_size or len(items)
+    kinds = (
+        [of_keywords, of_documents] if project.is_adaptive else [[*of_keywords, *of_documents]]
+    )
+    size = project.batch_size or len(kinds[0])
+    batches = [
+        items[start : start + size] for items in kinds for start in range(0, len(items), size)
+    ]
     hits = []
-    for batch, start in enumerate(range(0, len(items), size), start=1):
-        hit = HIT.objects.create(project=project, session_number=session_number, batch=batch)
-        for position, item in enumerate(items[start : start + size], start=1):
+    for batch, items in enumerate(batches, start=1):
+        hit = HIT.objects.create(
+            project=project, session_number=session_number, batch=batch, **whose
+        )
+        for position, item in enumerate(items, start=1):
             item.hit, item.position = hit, position
+        HITItem.objects.bulk_create(items)
         hits.append(hit)
-    HITItem.objects.bulk_create(items)
     return hits
 
 
 @transaction.atomic
-def _take_place(hit_id: int, worker_id: str) -> Assignment:
-    """Return the worker's assignment of a HIT, new if need be; raises TaskError when it is full."""
+def offer_session(
+    project: Project,
+    *,
+    session_number: int,
+    owner: Owner,
+    keywords: Iterable[Keyword],
+    documents: Iterable[Document],
+) -> Assignment:
+    """Return a person's assignment of a later session's first HIT, which is theirs alone.
+
+    It opens after the project's pause. Asked for again, it is found as it is.
+    """
+    hits = create_hits(
+        project,
+        keywords=keywords,
+        documents=documents,
+        session_number=session_number,
+        owner=owner,
+    )
+    first = min(hits, key=lambda hit: hit.batch)
+    return _take_place(first.pk, owner.worker_id, pause=timedelta(hours=project.pause_hours))
+
+
+@transaction.atomic
+def _take_place(
+    hit_id: int, worker_id: str, *, pause: timedelta = timedelta(0)
+) -> Assignment:
+    """Return the worker's assignment of a HIT, new if need be, to be opened after a pause.
+
+    Raises TaskError when it is full or another person's own.
+    """
     # The row lock makes counting and taking one step, so that overlap is never exceeded.
     hit = HIT.objects.select_for_update().select_related("project").get(pk=hit_id)
     assignment = hit.assignments.filter(worker_id=worker_id).first()
     if assignment is not None:
         return assignment
-    _check_place(hit)
+    _check_place(hit, worker_id)
+    opens_at = timezone.now() + pause
     return Assignment.objects.create(
         hit=hit,
         worker_id=worker_id,
-        expires_at=timezone.now() + timedelta(hours=hit.project.session_hours),
+        opens_at=opens_at if pause else None,
+        expires_at=opens_at + timedelta(hours=hit.project.session_hours),
     )
 
 
-def _check_place(hit: HIT) -> None:
-    """Raise TaskError where a HIT, whose row is locked, has no free place."""
+def _check_place(hit: HIT, worker_id: str) -> None:
+    """Raise TaskError where a HIT, whose row is locked, has no free place for this person."""
+    if hit.worker_id:
+        if hit.worker_id != worker_id:
+            raise TaskError(f"{hit} is for {hit.worker_id} alone")
+        return
     if hit.assignments.holding_a_place().count() >= hit.project.overlap:
         raise TaskError(
             f"all {hit.project.overlap} places of {hit} are taken; raise the project's overlap"
@@ -87,7 +143,7 @@ def make_links(project: Project, worker_ids: Sequence[str]) -> list[Assignment]:
     """
     if project.state != ProjectState.OPEN:
         raise TaskError(f"{project} is {project.state}; prepare it first")
-    hit = project.hits.filter(session_number=1).order_by("batch").first()
+    hit = project.first_hit
     if hit is None:
         raise TaskError(f"{project} has no HITs; prepare it first")
     return [_take_place(hit.pk, worker_id) for worker_id in worker_ids]
@@ -95,7 +151,7 @@ def make_links(project: Project, worker_ids: Sequence[str]) -> list[Assignment]:
 
 def free_places(project: Project) -> int:
     """Return how many more people can be given a link."""
-    hit = project.hits.filter(session_number=1).order_by("batch").first()
+    hit = project.first_hit
     return max(0, project.overlap - hit.assignments.holding_a_place().count()) if hit else 0
 
 
@@ -111,18 +167,20 @@ def next_assignment(assignment: Assignment) -> Assignment | None:
 
     A HIT whose places are all taken, or which this person has ended already, is passed over.
     """
-    later = HIT.objects.filter(
-        project_id=assignment.hit.project_id,
-        session_number=assignment.hit.session_number,
-        batch__gt=assignment.hit.batch,
-    ).order_by("batch")
-    for hit in later:
+    hit = assignment.hit
+    later = HIT.objects.of_session(hit).filter(batch__gt=hit.batch).order_by("batch")
+    return take_first(later, assignment.worker_id)
+
+
+def take_first(hits: Iterable[HIT], worker_id: str) -> Assignment | None:
+    """Return a person's open assignment of the first of these HITs that gives them one."""
+    for hit in hits:
         try:
-            following = _take_place(hit.pk, assignment.worker_id)
+            taken = _take_place(hit.pk, worker_id)
         except TaskError:
             continue
-        if following.is_open:
-            return following
+        if taken.is_open:
+            return taken
     return None
 
 
@@ -166,10 +224,11 @@ def reissue(assignment: Assignment) -> Assignment:
     if held.state == AssignmentState.SUBMITTED:
         raise TaskError(f"{held.worker_id} has submitted already")
     if held.state in {AssignmentState.EXPIRED, AssignmentState.REVOKED}:
-        _check_place(hit)
+        _check_place(hit, held.worker_id)
         held.state = AssignmentState.OFFERED
     held.link_version += 1
-    held.expires_at = timezone.now() + timedelta(hours=hit.project.session_hours)
+    start = max(held.opens_at or timezone.now(), timezone.now())
+    held.expires_at = start + timedelta(hours=hit.project.session_hours)
     # A submission may arrive meanwhile: it takes no lock on the HIT, and it wins.
     changed = hit.assignments.filter(pk=held.pk).exclude(state=AssignmentState.SUBMITTED)
     if not changed.update(

@@ -44,7 +44,6 @@ class Migration(migrations.Migration):
             name='Consensus',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(help_text='hash of the answers and settings it is of', max_length=64)),
                 ('method', models.CharField(choices=[('one_coin', 'one-coin EM (an accuracy a person)'), ('majority', 'majority'), ('weighted', 'vote weighted by agreement'), ('dawid_skene', 'Dawid–Skene (a confusion a person)'), ('mace', 'MACE (a person knows or guesses)')], max_length=16)),
                 ('made_at', models.DateTimeField(auto_now=True)),
                 ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='consensus', to='tasks.project')),

@@ -1,0 +1,146 @@
+"""What all people of a project say together: their votes, and the rows of what these come to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import QuerySet
+
+from annotation.models import (
+    Annotator,
+    Consensus,
+    ConsensusMember,
+    ConsensusPair,
+    DocumentLabel,
+    Judgement,
+    Session,
+    SessionState,
+    Verdict,
+)
+from models_ml.core.aggregation import Aggregate, Votes
+from models_ml.models import Word
+from tasks.models import Project
+
+FEWEST_PEOPLE = 2
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """Every person's latest verdict on every pair of a keyword and a word beside it.
+
+    pairs: (keyword, word) ids of stored words, the keywords first asked first. annotators: ids.
+    votes: over these pairs and annotators, by their places.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    annotators: tuple[int, ...]
+    votes: Votes
+
+
+def sessions_in_consensus(project: Project) -> QuerySet[Session]:
+    """Return the submitted sessions that nobody left out of a project's consensus."""
+    return project.sessions.filter(state=SessionState.SUBMITTED, excluded_at=None)
+
+
+def collect(project: Project) -> Ballot:
+    """Return what people voted in the sessions that count: the latest session's word stands."""
+    rows = (
+        Judgement.objects.filter(session__in=sessions_in_consensus(project))
+        .decided()
+        .about_words()
+        .order_by("session__number", "keyword__position", "word__vocabulary", "word__row", "id")
+        .values_list("session__annotator", "keyword__word", "word", "verdict")
+    )
+    places: dict[tuple[int, int], int] = {}
+    said: dict[tuple[int, int], bool] = {}
+    people = sorted({person for person, *_ in rows})
+    for person, keyword, word, verdict in rows:
+        place = places.setdefault((keyword, word), len(places))
+        said[place, people.index(person)] = verdict == Verdict.ACCEPT
+    ends = np.array(list(said), dtype=np.int64).reshape(-1, 2)
+    votes = Votes(
+        item=ends[:, 0],
+        annotator=ends[:, 1],
+        accepted=np.array(list(said.values()), dtype=np.bool_),
+        items=len(places),
+        annotators=len(people),
+    )
+    return Ballot(tuple(places), tuple(people), votes)
+
+
+def agreed_labels(project: Project) -> list[tuple[int, int]]:
+    """Return (document, label) of each document on whose label more people agree than on another.
+
+    A person's latest label counts; a tie leaves the document out.
+    """
+    rows = (
+        DocumentLabel.objects.current()
+        .filter(session__in=sessions_in_consensus(project), label__isnull=False)
+        .order_by("session__number", "id")
+        .values_list("document", "session__annotator", "label")
+    )
+    latest = {(document, person): label for document, person, label in rows}
+    votes: defaultdict[int, list[int]] = defaultdict(list)
+    for (document, _), label in latest.items():
+        votes[document].append(int(label or 0))
+    decided = {document: _winner(labels) for document, labels in votes.items()}
+    return sorted((document, label) for document, label in decided.items() if label is not None)
+
+
+def _winner(labels: Sequence[int]) -> int | None:
+    counts = np.bincount(labels)
+    best = int(counts.argmax())
+    return best if (counts == counts[best]).sum() == 1 else None
+
+
+def store_pairs(consensus: Consensus, ballot: Ballot, aggregate: Aggregate) -> None:
+    """Put a ballot's outcome in the place of a consensus' pairs and members."""
+    votes, posterior = ballot.votes, aggregate.posterior
+    accepted = np.bincount(votes.item[votes.accepted], minlength=votes.items)
+    rejected = np.bincount(votes.item[~votes.accepted], minlength=votes.items)
+    consensus.pairs.all().delete()
+    ConsensusPair.objects.bulk_create(
+        ConsensusPair(
+            consensus=consensus,
+            keyword_id=keyword,
+            word_id=word,
+            accepted=int(accepted[place]),
+            rejected=int(rejected[place]),
+            posterior=float(posterior[place]),
+        )
+        for place, (keyword, word) in enumerate(ballot.pairs)
+    )
+    consensus.members.all().delete()
+    agreement = _agreement(votes, posterior)
+    ConsensusMember.objects.bulk_create(
+        ConsensusMember(
+            consensus=consensus,
+            annotator_id=annotator,
+            votes=int((votes.annotator == place).sum()),
+            reliability=float(aggregate.reliability[place]),
+            agreement=agreement.get(place),
+        )
+        for place, annotator in enumerate(ballot.annotators)
+    )
+
+
+def _agreement(votes: Votes, posterior: np.ndarray) -> dict[int, float]:
+    """Return the share of each annotator's votes that the consensus shares; ties are not counted."""
+    decided = posterior[votes.item] != 0.5
+    agrees = (posterior[votes.item] > 0.5) == votes.accepted
+    cast = np.bincount(votes.annotator[decided], minlength=votes.annotators)
+    shared = np.bincount(votes.annotator[decided & agrees], minlength=votes.annotators)
+    return {place: float(shared[place] / cast[place]) for place in np.flatnonzero(cast).tolist()}
+
+
+def words_of(ballot: Ballot) -> Mapping[int, Word]:
+    """Return the stored words of a ballot's pairs."""
+    return Word.objects.in_bulk({word for pair in ballot.pairs for word in pair})
+
+
+def people_with_work(project: Project) -> int:
+    """Return how many people have a session that counts."""
+    return Annotator.objects.filter(sessions__in=sessions_in_consensus(project)).distinct().count()
