@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.db import transaction
 from django.db.models import QuerySet
 
 from annotation.models import (
@@ -21,7 +22,7 @@ from annotation.models import (
     Verdict,
 )
 from models_ml.core.aggregation import Aggregate, Votes
-from models_ml.models import Word
+from models_ml.models import Report, Word
 from tasks.models import Project
 
 FEWEST_PEOPLE = 2
@@ -128,7 +129,7 @@ def store_pairs(consensus: Consensus, ballot: Ballot, aggregate: Aggregate) -> N
 
 
 def _agreement(votes: Votes, posterior: np.ndarray) -> dict[int, float]:
-    """Return the share of each annotator's votes that the consensus shares; ties are not counted."""
+    """Return the share of each annotator's votes that the consensus shares, ties left out."""
     decided = posterior[votes.item] != 0.5
     agrees = (posterior[votes.item] > 0.5) == votes.accepted
     cast = np.bincount(votes.annotator[decided], minlength=votes.annotators)
@@ -139,6 +140,15 @@ def _agreement(votes: Votes, posterior: np.ndarray) -> dict[int, float]:
 def words_of(ballot: Ballot) -> Mapping[int, Word]:
     """Return the stored words of a ballot's pairs."""
     return Word.objects.in_bulk({word for pair in ballot.pairs for word in pair})
+
+
+@transaction.atomic
+def forget(project: Project) -> None:
+    """Delete a project's consensus and its report: too few people are left to have one."""
+    report = Report.objects.filter(consensus__project=project).first()
+    Consensus.objects.filter(project=project).delete()
+    if report is not None:
+        report.delete()
 
 
 def people_with_work(project: Project) -> int:

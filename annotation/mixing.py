@@ -28,9 +28,7 @@ def next_block(session: Session, assignment: Assignment) -> Assignment | None:
     project = session.project
     blocks = list(HIT.objects.of_session(assignment.hit).order_by("batch"))
     sizes = _sizes(blocks)
-    taken = set(
-        Assignment.objects.of_session(assignment).values_list("hit_id", flat=True)
-    )
+    taken = set(Assignment.objects.of_session(assignment).values_list("hit_id", flat=True))
     asked = _by_kind(sizes[hit.pk] for hit in blocks if hit.pk in taken)
     free = [hit for hit in blocks if hit.pk not in taken]
     if sum(asked.values()) >= project.session_size or not free:
@@ -77,9 +75,7 @@ def _evidence(decision: Decision, *, asked: Mapping[Kind, int], seed: int) -> di
 
 def observations(project: Project) -> list[Observation]:
     """Return what each past session of a project gained by keywords and by documents."""
-    sessions = list(
-        project.sessions.filter(state=SessionState.SUBMITTED, report__isnull=False)
-    )
+    sessions = list(project.sessions.filter(state=SessionState.SUBMITTED, report__isnull=False))
     means = report_means(session.report_id for session in sessions if session.report_id)
     keywords = _numbers(
         Judgement.objects.filter(session__in=sessions)

@@ -131,9 +131,7 @@ def outline(assignment: Assignment) -> Outline:
     if project.is_adaptive and project.batch_size:
         part = Assignment.objects.of_session(assignment).filter(pk__lte=assignment.pk).count()
         parts = math.ceil(project.session_size / project.batch_size)
-    return Outline(
-        keywords=keywords, documents=len(kinds) - keywords, part=part, parts=parts
-    )
+    return Outline(keywords=keywords, documents=len(kinds) - keywords, part=part, parts=parts)
 
 
 def keyword_page(

@@ -76,10 +76,19 @@ def _lock_open(session: Session, assignment: Assignment) -> None:
     """
     held = Session.objects.select_for_update().get(pk=session.pk)
     current = Assignment.objects.get(pk=assignment.pk)
-    if held.state != SessionState.OPEN or not current.is_open:
+    if not current.is_open:
         raise SessionEnded("This task has ended, so the answer was not saved.")
+    if held.state == SessionState.SUBMITTED:
+        _reopen(held)
     # Consent is given once a session: a later batch is opened by its first answer.
     tasks_services.activate(current)
+
+
+def _reopen(session: Session) -> None:
+    """Open a session again that was submitted in part, since a link to the rest was made anew."""
+    Session.objects.filter(pk=session.pk, state=SessionState.SUBMITTED).update(
+        state=SessionState.OPEN, submitted_at=None
+    )
 
 
 @transaction.atomic

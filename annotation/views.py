@@ -54,10 +54,8 @@ def task_page(*methods: str) -> Callable[[View], View]:
                 return _refuse(request, "unknown", status=404)
             except Http404:
                 return _refuse(request, "elsewhere", status=404, token=token)
-            except LinkResting as resting:
-                return render(request, "annotation/resting.html", {"resting": resting.assignment})
-            except (LinkEnded, SessionEnded):
-                return _refuse(request, "ended", status=410)
+            except (LinkEnded, SessionEnded) as ended:
+                return _refuse_ended(request, ended)
             except NotAnswerable as error:
                 return _refuse(request, "invalid", status=400, token=token, why=str(error))
 
@@ -68,6 +66,12 @@ def task_page(*methods: str) -> Callable[[View], View]:
 
 def _refuse(request: HttpRequest, reason: str, *, status: int, **said: str) -> HttpResponse:
     return render(request, "annotation/refused.html", {"reason": reason, **said}, status=status)
+
+
+def _refuse_ended(request: HttpRequest, ended: LinkEnded | SessionEnded) -> HttpResponse:
+    if not isinstance(ended, LinkResting):
+        return _refuse(request, "ended", status=410)
+    return render(request, "annotation/resting.html", {"resting": ended.assignment})
 
 
 def _see(name: str, *where: object, anchor: str = "") -> HttpResponse:

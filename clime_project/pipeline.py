@@ -114,9 +114,7 @@ def process_session(session_id: int, progress: jobs.Progress) -> None:
             former.delete()
         if session.has_next:
             jobs.enqueue("prepare_session", session_id)
-        jobs.enqueue(
-            "refresh_consensus", project.pk, delay_s=project.consensus_delay_s, anew=True
-        )
+        jobs.enqueue("refresh_consensus", project.pk, delay_s=project.consensus_delay_s, anew=True)
 
 
 def prepare_session(session_id: int, progress: jobs.Progress) -> None:
@@ -157,14 +155,12 @@ def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:
     """
     project = Project.objects.get(pk=project_id)
     if consensus.people_with_work(project) < consensus.FEWEST_PEOPLE:
-        Consensus.objects.filter(project=project).delete()
+        consensus.forget(project)
         return
     progress("aggregating answers", 0, 1)
     ballot = consensus.collect(project)
     aggregate = aggregation.aggregate(ballot.votes, project.consensus_method)
-    said = Said(
-        constraints_of_ballot(project, ballot, aggregate), consensus.agreed_labels(project)
-    )
+    said = Said(constraints_of_ballot(project, ballot, aggregate), consensus.agreed_labels(project))
     measured = measure(project, said, parent=project.embedding, report=progress)
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project_id)

@@ -57,9 +57,7 @@ def create_hits(
     of_documents = [HITItem(document=document) for document in documents]
     if not of_keywords and not of_documents:
         raise TaskError(f"{project} has no keywords and no documents to ask about")
-    kinds = (
-        [of_keywords, of_documents] if project.is_adaptive else [[*of_keywords, *of_documents]]
-    )
+    kinds = [of_keywords, of_documents] if project.is_adaptive else [[*of_keywords, *of_documents]]
     size = project.batch_size or len(kinds[0])
     batches = [
         items[start : start + size] for items in kinds for start in range(0, len(items), size)
@@ -101,9 +99,7 @@ def offer_session(
 
 
 @transaction.atomic
-def _take_place(
-    hit_id: int, worker_id: str, *, pause: timedelta = timedelta(0)
-) -> Assignment:
+def _take_place(hit_id: int, worker_id: str, *, pause: timedelta = timedelta(0)) -> Assignment:
     """Return the worker's assignment of a HIT, new if need be, to be opened after a pause.
 
     Raises TaskError when it is full or another person's own.
