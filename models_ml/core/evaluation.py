@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Self, TypeVar
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 
 from models_ml.core.batches import CompactCorpus, compact
 from models_ml.core.classifiers import Classifier, ClassifierConfig
 from models_ml.core.corpus import EncodedCorpus
 from models_ml.core.embeddings import Embedding
+from models_ml.core.significance import mean_interval
 from models_ml.core.training import (
     KIM_CNN,
     SCALE_FREE,
@@ -53,8 +52,7 @@ class Evaluation:
         if len(accuracies) == 1:
             return cls(tuple(accuracies), mean, 0.0, None)
         std = float(np.std(accuracies, ddof=1))
-        margin = float(stdtrit(len(accuracies) - 1, 0.975)) * std / math.sqrt(len(accuracies))
-        return cls(tuple(accuracies), mean, std, (mean - margin, mean + margin))
+        return cls(tuple(accuracies), mean, std, mean_interval(accuracies))
 
 
 def accuracy(classifier: Classifier, corpus: EncodedCorpus, *, embedding: Embedding) -> float:
