@@ -314,9 +314,9 @@ def test_an_unknown_method_is_named_with_those_there_are():
     assert DEFAULT_AGGREGATOR in AGGREGATORS
 
 
-def test_the_web_process_can_import_it():
+def test_the_web_process_can_import_consensus_and_agreement():
     script = (
-        "import sys, models_ml.core.aggregation;"
+        "import sys, models_ml.core.aggregation, models_ml.core.agreement;"
         "sys.exit(' '.join(sorted({'torch', 'scipy', 'django'} & set(sys.modules))) or 0)"
     )
     home = Path(__file__).parents[2]
