@@ -5,6 +5,7 @@ They see what a person sees: words, texts and buttons. What they know comes from
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -15,6 +16,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 from annotation.html_tree import Element, parse
 from models_ml.core.embeddings import Side
 from models_ml.core.simulation import SimulatedAnnotator, Verdict
+
+_LOOK_AGAIN_S = 1.0
 
 
 class CrowdError(Exception):
@@ -80,6 +83,7 @@ class Work:
     added: int = 0
     labelled: int = 0
     codes: tuple[str, ...] = ()
+    sessions: int = 1
 
     @property
     def judgements(self) -> int:
@@ -104,24 +108,45 @@ class CrowdWorker:
         true_labels: Mapping[int, TrueLabel],
         categories: int,
         timeout_s: float = 30,
+        patience_s: float = 3600,
     ) -> None:
-        """true_labels: by the document's id on its page; texts without one are left."""
+        """true_labels: by the document's id on its page; texts without one are left.
+
+        timeout_s: for each page; patience_s: for a next session, while it is being prepared.
+        """
         self._annotator, self._true_labels = annotator, true_labels
         self._categories = categories
-        self._browser = Browser(timeout_s=timeout_s)
+        self._browser, self._patience_s = Browser(timeout_s=timeout_s), patience_s
 
-    def work(self, link: str) -> Work:
-        """Return what was done behind a link, all parts of it; raises CrowdError."""
+    def work(self, link: str, *, sessions: int = 1) -> Work:
+        """Return what was done behind a link: all parts of it, and as many sessions as are offered.
+
+        sessions: how many at most. Raises CrowdError.
+        """
         work = Work()
         page = self._browser.get(link)
         while True:
             page = self._do_part(page, work)
             code = _need(page, "samp")
             work.codes += (code.text,)
-            onward = _onward(page)
+            onward = _onward(page, "part")
+            if onward is None and work.sessions < sessions:
+                page = self._await_session(page)
+                onward = _onward(page, "session")
+                work.sessions += onward is not None
             if onward is None:
                 return work
             page = self._browser.follow(page, onward)
+
+    def _await_session(self, page: Page) -> Page:
+        """Return the page once the next session is no longer being prepared."""
+        deadline = time.monotonic() + self._patience_s
+        while page.tree.find("div", data_next="preparing"):
+            if time.monotonic() > deadline:
+                raise CrowdError(f"{page.url}: no next session within {self._patience_s:g} s")
+            time.sleep(_LOOK_AGAIN_S)
+            page = self._browser.get(page.url)
+        return page
 
     def _do_part(self, page: Page, work: Work) -> Page:
         """Return the page with the completion code."""
@@ -240,7 +265,7 @@ def _results(page: Page) -> Iterator[Element]:
         yield from found.find_all("form")
 
 
-def _onward(page: Page) -> Element | None:
-    """Return the link to the next part, where there is one."""
-    note = page.tree.find("div", cls="note")
+def _onward(page: Page, what: str) -> Element | None:
+    """Return the link to the next `part` or `session`, where there is one."""
+    note = page.tree.find("div", data_next=what)
     return note.find("a") if note else None

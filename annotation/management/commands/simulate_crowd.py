@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentTypeError
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import count, islice
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -15,7 +16,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from annotation.models import Session
-from annotation.simulation import Browser, CrowdError, CrowdWorker, TrueLabel
+from annotation.simulation import Browser, CrowdError, CrowdWorker, TrueLabel, Work
 from models_ml import storage
 from models_ml.core.simulation import Knowledge, SimulatedAnnotator, read_annotator
 from models_ml.models import Document
@@ -26,14 +27,30 @@ from tasks.platforms import platform_of
 
 class Command(BaseCommand):
     help = (
-        "Let simulated annotators answer a project through the pages of the running server, one "
-        "after the other. What they know comes from the data set's annotator.tsv."
+        "Let simulated annotators answer a project through the pages of the running server. What "
+        "they know comes from the data set's annotator.tsv."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="slug or number of the project")
         parser.add_argument("--annotators", type=_positive, default=1, metavar="N")
-        parser.add_argument("--noise", type=_probability, default=0.0, help="how often they err")
+        parser.add_argument(
+            "--noise",
+            type=_probability,
+            nargs="+",
+            default=[0.0],
+            help="how often they err; of several numbers each person has one, in turn",
+        )
+        parser.add_argument(
+            "--sessions", type=_positive, default=1, help="how many the first ones do at most"
+        )
+        parser.add_argument(
+            "--repeaters",
+            type=_positive,
+            metavar="N",
+            help="how many people do more than one session; without it, all",
+        )
+        parser.add_argument("--at-once", type=_positive, default=1, metavar="N", help="people")
         parser.add_argument("--seed", type=int, default=0, help="of their errors")
         parser.add_argument("--url", default=settings.SITE_URL, help="where the server runs")
         parser.add_argument("--timeout-s", type=float, default=30.0, help="for each page")
@@ -44,14 +61,27 @@ class Command(BaseCommand):
         _check_server(options["url"], timeout_s=options["timeout_s"])
         assignments = self._make_links(project, options["annotators"])
         true_labels = _true_labels(project)
-        for number, assignment in enumerate(assignments):
+        noises, repeaters = options["noise"], options["repeaters"] or len(assignments)
+        categories = project.categories.count()
+
+        def work(number: int) -> Work:
             worker = CrowdWorker(
-                SimulatedAnnotator(knowledge, options["noise"], options["seed"] + number),
+                SimulatedAnnotator(
+                    knowledge, noises[number % len(noises)], options["seed"] + number
+                ),
                 true_labels=true_labels,
-                categories=project.categories.count(),
+                categories=categories,
                 timeout_s=options["timeout_s"],
             )
-            self._let_work(worker, assignment, base=options["url"])
+            link = links[number]
+            sessions = options["sessions"] if number < repeaters else 1
+            return worker.work(urljoin(options["url"], urlsplit(link).path), sessions=sessions)
+
+        links = [platform_of(a.hit.platform).task_url(a) for a in assignments]
+        with ThreadPoolExecutor(options["at_once"], "annotator") as people:
+            working = {people.submit(work, number): number for number in range(len(links))}
+            for done in as_completed(working):
+                self._tell(assignments[working[done]], done, options["url"])
 
     @transaction.atomic
     def _make_links(self, project: Project, annotators: int) -> list[Assignment]:
@@ -68,18 +98,18 @@ class Command(BaseCommand):
             self.stdout.write(f"Raised the overlap of {project} to {project.overlap}.")
         return assignments
 
-    def _let_work(self, worker: CrowdWorker, assignment: Assignment, *, base: str) -> None:
-        link = platform_of(assignment.hit.platform).task_url(assignment)
+    def _tell(self, assignment: Assignment, done: Future[Work], base: str) -> None:
         try:
-            work = worker.work(urljoin(base, urlsplit(link).path))
+            work = done.result()
         except CrowdError as error:
             raise CommandError(f"{assignment.worker_id}: {error}") from error
         session = Session.objects.of(assignment).get()
         report = urljoin(base, reverse("reports:session", args=[session.pk]))
+        sessions = f" in {work.sessions} sessions" if work.sessions > 1 else ""
         self.stdout.write(
             f"{assignment.worker_id}: {work.judgements} judgements ({work.accepted} accepted, "
-            f"{work.rejected} rejected, {work.added} added), {work.labelled} documents labelled; "
-            f"code {', '.join(work.codes)}; report {report}"
+            f"{work.rejected} rejected, {work.added} added), {work.labelled} documents labelled"
+            f"{sessions}; code {', '.join(work.codes)}; report {report}"
         )
 
 
