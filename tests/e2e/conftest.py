@@ -1,10 +1,16 @@
-"""A real browser for all tests of whole systems."""
+"""A real browser and real workers for all tests of whole systems."""
 
 import os
 import shutil
+import subprocess
+import sys
+import uuid
 
 import pytest
+from django.db import connection
 from playwright.sync_api import sync_playwright
+
+from tests.e2e.processes import HOME, database_url
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +28,51 @@ def browser():
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def broker():
+    """Give the address of the broker that goes with the database."""
+    on_postgres = connection.vendor == "postgresql"
+    return "redis://127.0.0.1:6379/8" if on_postgres else "filesystem://localhost"
+
+
+@pytest.fixture
+def environment(broker, tmp_path, settings):
+    """Give the variables with which another process shares this test's database and artefacts."""
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "artefacts"},
+        }
+    }
+    return os.environ | {
+        "CLIME_DATA_DIR": str(tmp_path),
+        "DATABASE_URL": database_url(),
+        "CELERY_BROKER_URL": broker,
+        "JOB_LEASE_S": "2",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def start_worker(environment, tmp_path):
+    """Give a function that starts a worker; all are killed at the end."""
+    workers = []
+
+    def start():
+        name = f"{uuid.uuid4().hex[:8]}@test"
+        command = [sys.executable, "-m", "celery", "--app", "clime_project.celery", "worker"]
+        flags = ["--pool=solo", "--without-gossip", "--without-mingle", f"--hostname={name}"]
+        log = (tmp_path / f"{name}.log").open("wb")
+        with log:
+            worker = subprocess.Popen(
+                [*command, *flags], cwd=HOME, env=environment, stdout=log, stderr=log
+            )
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        worker.wait()

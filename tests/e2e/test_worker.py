@@ -3,24 +3,19 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-import uuid
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
 
 from clime_project import pipeline
 from models_ml.models import Job, JobState
 from tasks.importing import import_project
 from tasks.models import Project
 from tests.annotation.visitor import Visitor
+from tests.e2e.processes import HOME, tell, wait_for
 from tests.factories import make_link
 
-HOME = Path(__file__).resolve().parents[2]
 BROKERS = {
     "files": "filesystem://localhost",
     "redis": "redis://127.0.0.1:6379/8",
@@ -41,72 +36,6 @@ def broker(request):
             missing = f"{request.param} does not answer at {place.hostname}:{place.port}: {error}"
             (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     return url
-
-
-def database_url():
-    """Return the address of the test database, for another process."""
-    where = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{where['NAME']}"
-    login = f"{where['USER']}:{where['PASSWORD']}" if where["PASSWORD"] else where["USER"]
-    return f"postgres://{login}@{where['HOST']}:{where['PORT']}/{where['NAME']}"
-
-
-@pytest.fixture
-def environment(broker, tmp_path, settings):
-    """Give the variables with which another process shares this test's database and artefacts."""
-    settings.STORAGES = settings.STORAGES | {
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "artefacts"},
-        }
-    }
-    return os.environ | {
-        "CLIME_DATA_DIR": str(tmp_path),
-        "DATABASE_URL": database_url(),
-        "CELERY_BROKER_URL": broker,
-        "JOB_LEASE_S": "2",
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-@pytest.fixture
-def start_worker(environment, tmp_path):
-    """Give a function that starts a worker; all are killed at the end."""
-    workers = []
-
-    def start():
-        name = f"{uuid.uuid4().hex[:8]}@test"
-        command = [sys.executable, "-m", "celery", "--app", "clime_project.celery", "worker"]
-        flags = ["--pool=solo", "--without-gossip", "--without-mingle", f"--hostname={name}"]
-        log = (tmp_path / f"{name}.log").open("wb")
-        with log:
-            worker = subprocess.Popen(
-                [*command, *flags], cwd=HOME, env=environment, stdout=log, stderr=log
-            )
-        workers.append(worker)
-        return worker
-
-    yield start
-    for worker in workers:
-        worker.kill()
-        worker.wait()
-
-
-def tell(environment, statement):
-    """Run a statement in another process, as the web server or beat would."""
-    script = f"import django; django.setup(); from models_ml import jobs; {statement}"
-    env = environment | {"DJANGO_SETTINGS_MODULE": "clime_project.settings"}
-    subprocess.run([sys.executable, "-c", script], cwd=HOME, env=env, check=True)
-
-
-def wait_for(condition, *, timeout_s, what):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{what} did not happen within {timeout_s} s: {list(Job.objects.values())}")
 
 
 def test_a_killed_workers_job_is_finished_by_another(environment, start_worker):
