@@ -76,7 +76,8 @@ def _lock_open(session: Session, assignment: Assignment) -> None:
     """
     held = Session.objects.select_for_update().get(pk=session.pk)
     current = Assignment.objects.get(pk=assignment.pk)
-    if not current.is_open:
+    is_renewed = current.link_version > 1
+    if not current.is_open or (held.state == SessionState.SUBMITTED and not is_renewed):
         raise SessionEnded("This task has ended, so the answer was not saved.")
     if held.state == SessionState.SUBMITTED:
         _reopen(held)

@@ -32,6 +32,9 @@ FIXED_ONCE_OFFERED = (
     "neighbour_count",
     "document_count",
     "batch_size",
+    "is_adaptive",
+    "document_strategy",
+    "is_diverse",
     "classifier",
 )
 
@@ -106,7 +109,30 @@ class ProjectAdmin(LinkPages):
             {
                 "description": "Used when the project is prepared, as often as you like until "
                 "somebody has a link; fixed from then on.",
-                "fields": ("keyword_count", "neighbour_count", "document_count", "batch_size"),
+                "fields": (
+                    "keyword_count",
+                    "neighbour_count",
+                    "document_count",
+                    "batch_size",
+                    "is_adaptive",
+                    "document_strategy",
+                    "is_diverse",
+                ),
+            },
+        ),
+        (
+            "Sessions",
+            {
+                "description": "Who has submitted a session is offered the next one, made from "
+                "their own refined vectors. A change holds for sessions processed from now on.",
+                "fields": ("session_count", "pause_hours", "repeats_keywords", "refine_from"),
+            },
+        ),
+        (
+            "Consensus",
+            {
+                "description": "What all annotators say together, and the vectors that it makes.",
+                "fields": ("consensus_method", "consensus_delay_s"),
             },
         ),
         (
@@ -115,6 +141,13 @@ class ProjectAdmin(LinkPages):
                 "description": "A higher overlap makes places free at once; "
                 "the hours apply to links made from now on.",
                 "fields": ("overlap", "session_hours"),
+            },
+        ),
+        (
+            "Cost",
+            {
+                "description": "For the reports alone: accuracy per hour and per unit of money.",
+                "fields": ("hourly_pay", "currency"),
             },
         ),
         (
@@ -127,6 +160,8 @@ class ProjectAdmin(LinkPages):
                 "fields": (
                     "classifier",
                     "seeds",
+                    "curve_step",
+                    "curve_seeds",
                     "method",
                     "regularization",
                     "learning_rate",

@@ -29,6 +29,10 @@ class ProjectForm(forms.ModelForm[Project]):
         if value("document_count") and value("pool_corpus") is None:
             message = "Without a pool of target documents there are none to label: enter 0."
             self.add_error("document_count" if "document_count" in self.fields else None, message)
+        has_both = value("keyword_count") and value("document_count")
+        if value("is_adaptive") and not (has_both and value("batch_size")):
+            message = "An adaptive mix needs keywords, documents, and a batch size: its blocks."
+            self.add_error("is_adaptive" if "is_adaptive" in self.fields else None, message)
         strength = data.get("regularization")
         least = LEAST_REGULARIZATION.get(data.get("method", ""))
         if least is not None and strength is not None and strength <= least:

@@ -172,6 +172,26 @@ def test_a_session_whose_later_batch_expired_is_submitted_by_the_sweeper(visitor
     assert services.submit_abandoned_sessions() == 0
 
 
+def test_a_link_made_anew_opens_a_session_again_that_was_submitted_in_part(visitor_of):
+    visitor = visitor_of(make_project(keywords=2, batch_size=1))
+    services.submit_assignment(visitor.session, visitor.assignment)
+    Assignment.objects.filter(hit__batch=2).update(expires_at=timezone.now())
+    tasks_services.expire_overdue()
+    services.submit_abandoned_sessions()
+    renewed = tasks_services.reissue(Assignment.objects.get(hit__batch=2))
+    keyword = renewed.hit.items.get().keyword
+    services.record_judgement(
+        visitor.session,
+        renewed,
+        keyword=keyword,
+        word=keyword.neighbours.first().word,
+        verdict=Verdict.ACCEPT,
+    )
+    assert visitor.session.state == "open"
+    assert services.submit_assignment(visitor.session, renewed)
+    assert visitor.session.state == "submitted"
+
+
 def test_a_session_that_was_never_submitted_in_part_stays_open_for_a_new_link(visitor):
     Assignment.objects.update(expires_at=timezone.now())
     tasks_services.expire_overdue()
