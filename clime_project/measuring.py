@@ -178,9 +178,15 @@ def _start(report: Report, of_report: Sequence[Run]) -> None:
     held = list(Run.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
     unfinished = [run for run in held if run.finished_at is None]
     for run in unfinished:
-        jobs.enqueue("evaluate_run", run.pk)
+        start_run(run)
     if not unfinished and report.described_at is None:
         jobs.enqueue("describe_report", report.pk)
+
+
+def start_run(run: Run) -> None:
+    """Give each seed of a run that is still to be trained to whichever worker is free."""
+    for result in run.results.untrained():
+        jobs.enqueue("train_seed", result.pk)
 
 
 @transaction.atomic

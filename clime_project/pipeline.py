@@ -28,6 +28,7 @@ from clime_project.measuring import (
     measure,
     refinement_config,
     run_of,
+    start_run,
     store_report,
 )
 from models_ml import jobs, learning, refining, runs, services
@@ -63,8 +64,8 @@ def prepare_project(project_id: int, progress: jobs.Progress) -> None:
         Project.objects.filter(pk=project.pk, state=ProjectState.DRAFT).update(
             state=ProjectState.OPEN
         )
-        if base is not None and base.finished_at is None:
-            jobs.enqueue("evaluate_run", base.pk)
+        if base is not None:
+            start_run(base)
 
 
 def update_neighbours(session_id: int, progress: jobs.Progress) -> None:
@@ -177,11 +178,9 @@ def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:
 
 
 def evaluate_run(run_id: int, progress: jobs.Progress) -> None:
-    """Give each seed of a run that is still to be trained to whichever worker is free."""
-    run = Run.objects.get(pk=run_id)
-    for result in run.results.untrained():
-        jobs.enqueue("train_seed", result.pk)
-    finish_run(run.pk)
+    """Train what is missing of a run: for one that was cancelled, or whose seeds failed."""
+    start_run(Run.objects.get(pk=run_id))
+    finish_run(run_id)
 
 
 def train_seed(result_id: int, progress: jobs.Progress) -> None:

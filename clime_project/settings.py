@@ -114,6 +114,9 @@ STATIC_ROOT = DATA_DIR / "staticfiles"
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost")
 # A person's click must not wait for a broker that is away: the sweeper sends the message later.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"max_retries": 0}
+if CELERY_BROKER_URL.startswith("redis"):
+    # Of the queues below, the first one that holds anything; others are served in turn.
+    CELERY_BROKER_TRANSPORT_OPTIONS["queue_order_strategy"] = "priority"
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _broker = DATA_DIR / "broker"
     for _name in ("queue", "control"):
@@ -125,7 +128,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "polling_interval": 0.2,
     }
 CELERY_INCLUDE = ["clime_project.jobs"]  # loaded by workers alone
-# Two queues, taken from in turn: what a person waits for never queues behind training.
+# Two queues: what a person waits for never queues behind training.
 CELERY_TASK_DEFAULT_QUEUE = "people"
 CELERY_TASK_QUEUES = [Queue("people"), Queue("training")]
 CELERY_TASK_IGNORE_RESULT = True  # results are rows, not messages

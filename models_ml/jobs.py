@@ -31,7 +31,7 @@ from models_ml.models import Job, JobState
 logger = logging.getLogger(__name__)
 
 RUN_JOB = "clime_project.jobs.run_job"
-# Workers take from both queues in turn: what a person waits for never queues behind training.
+# What a person waits for never queues behind training.
 PEOPLE_QUEUE, TRAINING_QUEUE = "people", "training"
 TRAINING_KINDS = ("train_seed", "describe_report")
 _TRAINING = Q(kind__in=TRAINING_KINDS)

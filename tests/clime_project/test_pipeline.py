@@ -77,7 +77,8 @@ def test_a_prepared_project_is_open_and_has_hits_and_a_base_run_to_do(project):
         assert sorted(sides) == ["source"] * 2 + ["target"] * 2
         assert keyword.word not in words
         assert keyword.word.occurrences.exists()
-    assert Job.objects.about("evaluate_run", project.base_run_id).count() == 1
+    seeds = project.base_run.results.values("pk")
+    assert Job.objects.active().filter(kind="train_seed", subject_id__in=seeds).count() == 2
 
 
 def test_preparing_twice_changes_nothing(project):
