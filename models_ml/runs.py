@@ -94,7 +94,7 @@ def train_seed(result: SeedResult, *, report: ReportProgress) -> None:
     if result.accuracy is not None:
         return
     run = result.run
-    bench = _bench(run.pk)
+    bench = _bench(run.key)
     predicted = np.empty(len(bench.truth), dtype=np.int64)
     for part in bench.parts:
         model = fit(
@@ -148,8 +148,8 @@ class _Bench:
 
 
 @lru_cache(maxsize=2)  # the seeds of a run follow one another
-def _bench(run_id: int) -> _Bench:
-    run = Run.objects.select_related("embedding", "train_corpus", "test_corpus").get(pk=run_id)
+def _bench(run_key: str) -> _Bench:
+    run = Run.objects.select_related("embedding", "train_corpus", "test_corpus").get(key=run_key)
     space = open_space(run.embedding)
     source = encoded(run.train_corpus, space, Side.SOURCE)
     source = code_switched(source, open_switches(run.embedding), seed=RANKING_SEED)

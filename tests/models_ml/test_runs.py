@@ -52,7 +52,7 @@ def test_a_run_can_be_measured_on_labels_of_people(project, labels):
 
 def test_documents_trained_on_as_well_are_never_measured_on_by_the_same_classifier(project, labels):
     run = define(project, test_labels=labels, extra_labels=labels)
-    bench = runs._bench(run.pk)
+    bench = runs._bench(run.key)
     source = project.train_corpus.document_count
     tested = sorted(position for part in bench.parts for position in part.positions)
     assert tested == [0, 1, 2]
@@ -64,7 +64,7 @@ def test_documents_trained_on_as_well_are_never_measured_on_by_the_same_classifi
 
 def test_labels_of_other_documents_are_all_trained_on(project, labels):
     run = define(project, test_labels=labels[:2], extra_labels=labels[2:])
-    (part,) = runs._bench(run.pk).parts
+    (part,) = runs._bench(run.key).parts
     assert len(part.training) == project.train_corpus.document_count + 1
     assert len(part.test) == 2
 
