@@ -2,7 +2,7 @@
 
     python benchmarks/aggregation.py
 
-Crowds of three kinds, the truth known. Then the default method beside its plain way, a loop over
+Crowds of several kinds, the truth known. Then the default method beside its plain way, a loop over
 votes, which must come to the same. One thread.
 """
 
@@ -26,10 +26,11 @@ from models_ml.core.aggregation import (
     weighted,
 )
 
-CROWDS = {  # how often annotators are right, as often as they are named
-    "careful (0.95)": [0.95],
-    "mixed (0.95, 0.75, 0.55)": [0.95, 0.75, 0.55],
-    "careless (0.8, two of three guess)": [0.8, 0.5, 0.5],
+CROWDS = {  # how often annotators are right, of what is to be accepted and to be rejected
+    "careful (0.95)": [(0.95, 0.95)],
+    "mixed (0.95, 0.75, 0.55)": [(0.95, 0.95), (0.75, 0.75), (0.55, 0.55)],
+    "careless (0.8, two of three guess)": [(0.8, 0.8), (0.5, 0.5), (0.5, 0.5)],
+    "generous (accept 0.95, reject 0.5)": [(0.95, 0.5)],
 }
 SHARE = 0.6  # of items to accept
 
@@ -48,7 +49,10 @@ def main() -> None:
         for name, accuracies in CROWDS.items():
             crowds = [
                 simulated(
-                    np.resize(accuracies, options.annotators), options.items, asked=asked, seed=seed
+                    np.resize(accuracies, (options.annotators, 2)),
+                    options.items,
+                    asked=asked,
+                    seed=seed,
                 )
                 for seed in range(options.crowds)
             ]
@@ -65,11 +69,14 @@ def main() -> None:
 def simulated(
     accuracies: NDArray[np.float64], items: int, *, asked: float, seed: int
 ) -> tuple[NDArray[np.bool_], Votes]:
-    """Return the truth, (items,), and votes of annotators who are right so often."""
+    """Return the truth, (items,), and votes of annotators who are right so often.
+
+    accuracies: (annotators, 2), of items to accept and of items to reject.
+    """
     generator = np.random.default_rng(seed)
     truth = generator.random(items) < SHARE
     item, annotator = np.nonzero(generator.random((items, len(accuracies))) < asked)
-    right = generator.random(len(item)) < accuracies[annotator]
+    right = generator.random(len(item)) < accuracies[annotator, 1 - truth[item]]
     return truth, Votes(item, annotator, truth[item] == right, items, len(accuracies))
 
 

@@ -25,17 +25,17 @@ def mace(votes: Votes, *, seed: int = 0) -> Aggregate:
     """
     step = partial(_step, votes)
     generator = np.random.default_rng(seed)
-    best, highest = np.empty((2, votes.annotators, 2)), -np.inf
+    best, rounds, highest = np.empty((2, votes.annotators, 2)), 0, -np.inf
     for _ in range(STARTS):
         drawn = generator.uniform(1, 2.5, best.shape)  # as in their program
-        state, _ = settled(step, drawn / drawn.sum(axis=2, keepdims=True), most=TRIAL)
+        state, tried = settled(step, drawn / drawn.sum(axis=2, keepdims=True), most=TRIAL)
         likelihood = float(np.logaddexp(*_likelihoods(votes, state)).sum())
         if likelihood > highest + _EQUAL:  # else the first of equals
-            best, highest = state, likelihood
+            best, rounds, highest = state, tried, likelihood
     state, iterations = settled(step, best)
     rejected, accepted = _likelihoods(votes, state)
     competence = state[0, :, 0] / state[0].sum(axis=1)
-    return Aggregate(sigmoid(accepted - rejected), (1 + competence) / 2, TRIAL + iterations)
+    return Aggregate(sigmoid(accepted - rejected), (1 + competence) / 2, rounds + iterations)
 
 
 def _likelihoods(votes: Votes, state: Floats) -> Floats:
