@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 
+from annotation import services
 from annotation.models import (
     Annotator,
     Consensus,
@@ -20,7 +22,7 @@ from annotation.models import (
     SessionState,
     Verdict,
 )
-from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, enqueue_for_each, link
+from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
 from models_ml.models import Job, JobState
 
 for _kind in ("process_session", "prepare_session", "update_neighbours"):
@@ -60,10 +62,15 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         "report_link",
         "submitted_at",
     )
-    list_filter = ("state", "project", "submitted_at")
+    list_filter = (
+        "state",
+        "project",
+        "submitted_at",
+        ("excluded_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("annotator", "project")
     search_fields = ("annotator__worker_id", "project__name", "project__slug")
-    actions = ("process",)
+    actions = ("process", "leave_out", "take_back")
     readonly_fields = ("judgements_link", "minutes", "processing", "refined_link")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
@@ -113,6 +120,19 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         for session in queryset.exclude(state=SessionState.SUBMITTED):
             text = f"{session}: not submitted yet, so there is nothing to run."
             self.message_user(request, text, messages.WARNING)
+
+    @admin.action(description="Leave out of the consensus", permissions=["operate"])
+    def leave_out(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        by = cast(User, request.user)
+        changed = sum(services.exclude_session(session, by=by) for session in queryset)
+        text = f"{count(changed, 'session')} left out of the consensus."
+        self.message_user(request, text, messages.SUCCESS)
+
+    @admin.action(description="Take back into the consensus", permissions=["operate"])
+    def take_back(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        changed = sum(services.include_session(session) for session in queryset)
+        text = f"{count(changed, 'session')} taken back into the consensus."
+        self.message_user(request, text, messages.SUCCESS)
 
 
 @admin.register(Consensus)

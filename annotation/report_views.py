@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import cast
 
 from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_POST
 from rest_framework.utils.encoders import JSONEncoder
 
+from annotation import services
+from annotation.agreement import agreement
 from annotation.models import Session
+from annotation.quality import care
 from annotation.reports import ProjectReport, SessionReport, project_report, session_report
 from models_ml.core.charts import ChartRow, interval_chart
 from models_ml.reports import ArmResult, in_words
@@ -20,8 +27,14 @@ from tasks.models import Project
 @staff_member_required
 def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
     """Return a session's report as a page."""
-    report = session_report(get_object_or_404(Session, pk=session_id))
-    context = {"report": report, "chart": _session_chart(report), "findings": _findings(report)}
+    session = get_object_or_404(Session, pk=session_id)
+    report = session_report(session)
+    context = {
+        "report": report,
+        "chart": _session_chart(report),
+        "findings": _findings(report),
+        "care": care([session])[0],
+    }
     return render(request, "reports/session.html", context)
 
 
@@ -34,9 +47,41 @@ def session_json(request: HttpRequest, session_id: int) -> JsonResponse:
 @staff_member_required
 def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's report as a page."""
-    report = project_report(get_object_or_404(Project, slug=slug))
-    context = {"report": report, "chart": _project_chart(report)}
+    project = get_object_or_404(Project, slug=slug)
+    report = project_report(project)
+    context = {
+        "report": report,
+        "chart": _project_chart(report),
+        "agreement": agreement(project),
+        "care": care(project.sessions.all()),
+    }
     return render(request, "reports/project.html", context)
+
+
+@staff_member_required
+@permission_required("annotation.change_session", raise_exception=True)
+@require_POST
+def exclude(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Leave a session out of the consensus, and lead back to where that was decided."""
+    session = get_object_or_404(Session.objects.select_related("project"), pk=session_id)
+    services.exclude_session(session, by=cast(User, request.user))  # staff are logged in
+    return _back(request, session)
+
+
+@staff_member_required
+@permission_required("annotation.change_session", raise_exception=True)
+@require_POST
+def include(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Take a session back into the consensus, and lead back to where that was decided."""
+    session = get_object_or_404(Session.objects.select_related("project"), pk=session_id)
+    services.include_session(session)
+    return _back(request, session)
+
+
+def _back(request: HttpRequest, session: Session) -> HttpResponse:
+    if request.POST.get("back") == "session":
+        return redirect("reports:session", session.pk)
+    return redirect("reports:project", session.project.slug)
 
 
 @staff_member_required

@@ -37,6 +37,7 @@ from models_ml import describing, jobs, learning, refining, runs, services
 from models_ml.core import aggregation
 from models_ml.core.constraints import ACCEPTED, REJECTED, Constraint
 from models_ml.models import Document, Embedding, Ranking, Run, SeedResult, Word
+from tasks import controls
 from tasks import services as tasks_services
 from tasks.models import HITItem, Project, ProjectState, RefineFrom
 
@@ -60,7 +61,9 @@ def prepare_project(project_id: int, progress: jobs.Progress) -> None:
     progress("choosing documents to label", 0, 1)
     documents = _documents(project, ranking)
     with transaction.atomic():
-        tasks_services.create_hits(project, keywords=ranking.keywords.all(), documents=documents)
+        keywords = list(ranking.keywords.select_related("word", "ranking__embedding"))
+        controls.place_controls(project, keywords, far_words=learning.far_words)
+        tasks_services.create_hits(project, keywords=keywords, documents=documents)
         base = run_of(project, project.embedding)
         Project.objects.filter(pk=project.pk).update(ranking=ranking, base_run=base)
         Project.objects.filter(pk=project.pk, state=ProjectState.DRAFT).update(
@@ -142,13 +145,16 @@ def prepare_session(session_id: int, progress: jobs.Progress) -> None:
         report=progress,
     )
     documents = _documents(project, ranking, skip=asked.values_list("document", flat=True))
-    tasks_services.offer_session(
-        project,
-        session_number=session.number + 1,
-        owner=tasks_services.Owner(annotator.platform, annotator.worker_id),
-        keywords=ranking.keywords.all(),
-        documents=documents,
-    )
+    keywords = list(ranking.keywords.select_related("word", "ranking__embedding"))
+    with transaction.atomic():
+        controls.place_controls(project, keywords, far_words=learning.far_words)
+        tasks_services.offer_session(
+            project,
+            session_number=session.number + 1,
+            owner=tasks_services.Owner(annotator.platform, annotator.worker_id),
+            keywords=keywords,
+            documents=documents,
+        )
 
 
 def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:

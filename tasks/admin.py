@@ -14,7 +14,7 @@ from django.utils.html import format_html
 
 from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
 from models_ml.models import Artefact, Embedding, Job, JobState
-from tasks import services
+from tasks import controls, services
 from tasks.admin_links import LinkPages
 from tasks.forms import CategoryForm, ProjectForm
 from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
@@ -38,6 +38,9 @@ FIXED_ONCE_OFFERED = (
     "is_diverse",
     "classifier",
 )
+
+
+CONTROLS = ("control_identical", "control_translations", "control_random", "known_translations")
 
 
 class CategoryInline(admin.TabularInline[Category, Project]):
@@ -137,6 +140,22 @@ class ProjectAdmin(LinkPages):
             },
         ),
         (
+            "Care and controls",
+            {
+                "description": "Control words are words whose answers are known. They tell how "
+                "carefully people answer, and move nothing. They are placed when the project is "
+                "prepared, and again for each later session; a keyword gets one at most.",
+                "fields": (
+                    "control_identical",
+                    "control_translations",
+                    "control_random",
+                    "known_translations",
+                    "controls_placed",
+                    "fastest_answer_s",
+                ),
+            },
+        ),
+        (
             "Places",
             {
                 "description": "A higher overlap makes places free at once; "
@@ -172,7 +191,7 @@ class ProjectAdmin(LinkPages):
             },
         ),
     )
-    standing = ("preparation", "free_places", "report", "links", "work")
+    standing = ("preparation", "free_places", "report", "links", "work", "controls_placed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         return (
@@ -191,7 +210,9 @@ class ProjectAdmin(LinkPages):
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if obj.ranking_id and set(form.changed_data) & set(FIXED_ONCE_OFFERED):
+        made_of = {*FIXED_ONCE_OFFERED, *CONTROLS}
+        is_offered = Assignment.objects.filter(hit__project=obj).exists()
+        if obj.ranking_id and not is_offered and set(form.changed_data) & made_of:
             text = "Prepare the project again: its HITs are still those of the old settings."
             self.message_user(request, text, messages.WARNING)
 
@@ -244,6 +265,13 @@ class ProjectAdmin(LinkPages):
     @admin.display(description="links")
     def links(self, project: Project) -> str:
         return link("admin:tasks_project_links", "links", project.pk)
+
+    @admin.display(description="placed in the first session")
+    def controls_placed(self, project: Project) -> str:
+        if project.ranking_id is None:
+            return "–"
+        wanted, placed = controls.wanted_controls(project), controls.placed_controls(project)
+        return " · ".join(f"{kind.label}s: {placed[kind]} of {wanted[kind]}" for kind in wanted)
 
     @admin.display(description="made from it")
     def work(self, project: Project) -> str:
