@@ -112,13 +112,14 @@ def _over_seeds(arm: ArmRun, against: ArmRun) -> Test:
 
 def _over_documents(arm: ArmRun, against: ArmRun) -> Test:
     """Return McNemar's test of what most seeds of each predict."""
+    names = arm.arm.value, against.arm.value
     if arm.majority is None or against.majority is None:
         points = _points(arm.mean - against.mean)
-        return Test("mcnemar", arm.arm, against.arm, 0, points, None, None, NO_PREDICTIONS)
+        return Test("mcnemar", *names, 0, points, None, None, NO_PREDICTIONS)
     ours, theirs = (each.majority == each.truth for each in (arm, against))
     result = significance.mcnemar(ours, theirs)
     points = _points(float(np.mean(ours)) - float(np.mean(theirs)))
-    return Test("mcnemar", arm.arm, against.arm, result.n, points, None, rounded(result.p_value))
+    return Test("mcnemar", *names, result.n, points, None, rounded(result.p_value))
 
 
 def tests_over_people(
@@ -148,20 +149,21 @@ def _against_base(accuracies: Sequence[float], base: float, *, same_documents: b
     difference = float(np.mean(accuracies)) - base
     if not same_documents:
         points, n = _points(difference), len(accuracies)
-        return Test("single_sample", Arm.CLIME, Arm.BASE, n, points, None, None, OTHER_DOCUMENTS)
+        names = Arm.CLIME.value, Arm.BASE.value
+        return Test("single_sample", *names, n, points, None, None, OTHER_DOCUMENTS)
     result = significance.single_sample(accuracies, base)
     return _t_test("single_sample", Arm.CLIME, Arm.BASE, difference, result)
 
 
 def _t_test(
-    kind: str, arm: str, against: str, difference: float, result: significance.TestResult
+    kind: str, arm: Arm, against: Arm, difference: float, result: significance.TestResult
 ) -> Test:
     statistic, p_value = (
         None if number is None else rounded(number) for number in (result.statistic, result.p_value)
     )
     why_not = str(result.reason or "")
     return Test(
-        kind, str(arm), str(against), result.n, _points(difference), statistic, p_value, why_not
+        kind, arm.value, against.value, result.n, _points(difference), statistic, p_value, why_not
     )
 
 
@@ -193,7 +195,7 @@ def _figures(name: Arm, predictions: NDArray[np.int64], arm: ArmRun) -> ArmFigur
         for each in measures.per_class(mean)
     )
     rows = tuple(tuple(rounded(cell) for cell in row) for row in mean.tolist())
-    return ArmFigures(str(name), rounded(measures.macro_f1(mean)), rows, classes)
+    return ArmFigures(name.value, rounded(measures.macro_f1(mean)), rows, classes)
 
 
 def curve_end(report: Report, clime: ArmRun | None, *, keywords: int) -> int | None:
