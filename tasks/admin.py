@@ -20,7 +20,8 @@ from tasks.forms import CategoryForm, ProjectForm
 from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
 from tasks.platforms import platform_of
 
-SUBJECT_PAGES["prepare_project"] = "admin:tasks_project_change"
+for _kind in ("prepare_project", "refresh_consensus"):
+    SUBJECT_PAGES[_kind] = "admin:tasks_project_change"
 
 # Preparation makes HITs of these, and HITs that people were given stay as they are.
 FIXED_ONCE_OFFERED = (
@@ -76,7 +77,7 @@ class ProjectAdmin(LinkPages):
     list_filter = ("state", "method", "classifier")
     list_select_related = ("embedding__source", "embedding__target")
     search_fields = ("name", "slug")
-    actions = ("prepare", "make_links")
+    actions = ("prepare", "make_links", "refresh_consensus")
     prepopulated_fields = {"slug": ("name",)}
     raw_id_fields = ("annotator_file",)
     fieldsets = (
@@ -292,6 +293,10 @@ class ProjectAdmin(LinkPages):
         chosen = Project.objects.filter(pk__in=[project.pk for project in able])
         enqueue_for_each(request, self, "prepare_project", chosen)
 
+    @admin.action(description="Refresh the consensus now", permissions=["change"])
+    def refresh_consensus(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        enqueue_for_each(request, self, "refresh_consensus", queryset)
+
     def _can_be_prepared(self, request: HttpRequest, project: Project) -> bool:
         if project.categories.count() >= 2:
             return True
@@ -359,6 +364,7 @@ class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
         "worker_id",
         "hit_link",
         "state_word",
+        "opens_at",
         "expires_at",
         "submitted_at",
         "page",
@@ -380,7 +386,7 @@ class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
 
     @admin.display(description="task page")
     def page(self, assignment: Assignment) -> str:
-        if not assignment.is_open:
+        if not assignment.is_held:
             return "–"
         address = platform_of(assignment.hit.platform).task_url(assignment)
         return format_html('<a href="{}">open</a>', address)

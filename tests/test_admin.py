@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import DocumentLabel, Judgement
-from models_ml.models import Embedding, Job
+from annotation.models import Consensus, DocumentLabel, Judgement
+from models_ml.models import Embedding, Job, Report
 from tasks import services
 from tasks.controls import place_controls
 from tasks.models import LIVE_METHODS, Assignment, Project
@@ -85,6 +85,13 @@ def a_busy_project(name):
         key=name,
     )
     make_report(session, base=make_run(project), clime=make_run(project, embedding=session.refined))
+    together = Consensus.objects.create(
+        project=project, method="majority", refined=session.refined, report=Report.objects.create()
+    )
+    together.pairs.create(
+        keyword=keyword.word, word=neighbour.word, accepted=1, rejected=0, posterior=1
+    )
+    session.decisions.create(block=2, kind="document", reason="Why.", evidence={})
     make_link(project, f"another of {name}")
     for kind, subject in (("process_session", session), ("prepare_project", project)):
         Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
