@@ -195,7 +195,7 @@ class JudgementAdmin(ReadOnlyAdmin[Judgement]):
         "session",
         "created_at",
     )
-    list_filter = ("verdict", "is_added", "is_current", "session__project")
+    list_filter = ("verdict", "is_added", "is_control", "is_current", "session__project")
     list_select_related = ("keyword__word", "word", "session__annotator", "session__project")
     search_fields = ("keyword__word__text", "word__text", "session__annotator__worker_id")
 

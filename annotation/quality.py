@@ -17,7 +17,7 @@ from annotation.models import Judgement, Session, Verdict
 from tasks.models import Control
 
 LONGEST_GAP_S = 60  # a longer one is a break
-FEWEST_TIMED = 10  # answers that a pace is told from
+FEWEST_TIMED = 10  # answers that a pace is told from: the first has none before it
 FEWEST_ALIKE, SHARE_ALIKE = 30, 0.95
 FEWEST_CONTRADICTIONS, SHARE_CONTRADICTED = 2, 0.1
 EXAMPLES = 5
@@ -207,10 +207,10 @@ def _speed(work: _Work) -> str | None:
     gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
     gaps = [gap for gap in gaps if gap <= LONGEST_GAP_S]
     fastest = work.session.project.fastest_answer_s
-    if len(times) < FEWEST_TIMED or not gaps or median(gaps) >= fastest:
+    if len(gaps) < FEWEST_TIMED - 1 or median(gaps) >= fastest:
         return None
     return (
-        f"Half of the {len(times)} answers came within {median(gaps):.2g} seconds of the one "
+        f"Half of {len(gaps)} answers came within {median(gaps):.2g} seconds of the one "
         f"before; a careful answer is taken to need {fastest:g} seconds."
     )
 

@@ -34,4 +34,4 @@ def words(name: str) -> str:
 @register.filter
 def coefficient(value: float | None) -> str:
     """Return a coefficient to two decimals, with a true minus; a dash for None."""
-    return "–" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return "–" if value is None else f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")

@@ -93,11 +93,11 @@ def test_a_careful_session_shows_no_sign(project):
 
 def test_quick_answers_are_a_sign_and_pauses_do_not_hide_it(project):
     session = careful(project)
-    answer(session, [1, 2], ["accept", "reject"], after_s=0.5)
-    answer(session, [3], ["accept", "reject"], after_s=61)
+    answer(session, [1, 2, 3], ["accept", "reject"], after_s=0.5)
+    answer(session, range(4, 10), ["accept", "reject"], after_s=61)
     assert kinds(session) == ["speed"]
     assert evidence(session) == (
-        "Half of the 12 answers came within 0.5 seconds of the one before; "
+        "Half of 11 answers came within 0.5 seconds of the one before; "
         "a careful answer is taken to need 0.8 seconds."
     )
 
@@ -150,6 +150,17 @@ def test_29_of_one_answer_are_too_few(project):
     answer(session, range(1, 8), ["accept"])
     answer(session, [8], ["accept", "leave", "leave", "leave"])
     assert kinds(session) == []
+
+
+def test_controls_and_added_words_are_no_habit(project):
+    session = careful(project)
+    answer(session, range(1, 8), ["accept"])
+    far = project.embedding.target.words.order_by("row").last()
+    say(session, keyword_of(project, 1), far, "accept", is_control=True)
+    say(session, keyword_of(project, 2), far, "accept", is_added=True)
+    assert kinds(session) == []  # 28 of what was shown, of 30
+    answer(session, [8], ["accept", "accept", "leave", "leave"])
+    assert kinds(session) == ["same_answer"]
 
 
 def test_a_pair_judged_both_ways_is_a_contradiction_whichever_was_the_keyword(project):
