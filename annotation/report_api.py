@@ -11,8 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation.models import Session
-from annotation.reports import project_report, session_report
+from annotation.annotator_reports import annotator_report
+from annotation.models import Annotator, Session
+from annotation.project_reports import project_report
+from annotation.reports import session_report
 from tasks.models import Project
 
 
@@ -59,3 +61,12 @@ class ProjectReportView(APIView):
 
     def get(self, request: Request, slug: str) -> Response:
         return Response(asdict(project_report(get_object_or_404(Project, slug=slug))))
+
+
+class AnnotatorReportView(APIView):
+    """What a person's page shows of their sessions in a project."""
+
+    def get(self, request: Request, slug: str, pk: int) -> Response:
+        project = get_object_or_404(Project, slug=slug)
+        people = Annotator.objects.filter(sessions__project=project).distinct()
+        return Response(asdict(annotator_report(project, get_object_or_404(people, pk=pk))))

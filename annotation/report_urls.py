@@ -1,13 +1,23 @@
 from django.urls import path
 
-from annotation import report_views
+from annotation import report_views as views
+
+_SESSION = "sessions/<int:session_id>/"
+_PROJECT = "projects/<slug:slug>/"
+_ANNOTATOR = "projects/<slug:slug>/annotators/<int:annotator_id>/"
 
 app_name = "reports"
 urlpatterns = [
-    path("sessions/<int:session_id>/", report_views.session_page, name="session"),
-    path("sessions/<int:session_id>/report.json", report_views.session_json, name="session-json"),
-    path("sessions/<int:session_id>/exclude/", report_views.exclude, name="exclude"),
-    path("sessions/<int:session_id>/include/", report_views.include, name="include"),
-    path("projects/<slug:slug>/", report_views.project_page, name="project"),
-    path("projects/<slug:slug>/report.json", report_views.project_json, name="project-json"),
+    path(_SESSION, views.session_page, name="session"),
+    path(f"{_SESSION}report.json", views.session_json, name="session-json"),
+    path(f"{_SESSION}report.csv", views.session_csv, name="session-csv"),
+    path(f"{_SESSION}exclude/", views.exclude, name="exclude"),
+    path(f"{_SESSION}include/", views.include, name="include"),
+    path(_PROJECT, views.project_page, name="project"),
+    path(f"{_PROJECT}report.json", views.project_json, name="project-json"),
+    path(f"{_PROJECT}report.csv", views.project_csv, name="project-csv"),
+    path(_ANNOTATOR, views.annotator_page, name="annotator"),
+    path(f"{_ANNOTATOR}report.json", views.annotator_json, name="annotator-json"),
+    path(f"{_ANNOTATOR}report.csv", views.annotator_csv, name="annotator-csv"),
+    path("results/<int:report_id>/", views.results_page, name="results"),
 ]

@@ -1,39 +1,47 @@
-"""Report pages for project managers."""
+"""Report pages for project managers, each also as JSON and CSV."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST
 from rest_framework.utils.encoders import JSONEncoder
 
+from annotation import findings_in_words as in_words
+from annotation import report_charts as charts
 from annotation import services
 from annotation.agreement import agreement
-from annotation.models import Session
+from annotation.annotator_reports import AnnotatorReport, annotator_report
+from annotation.models import Annotator, Session
+from annotation.project_reports import ProjectReport, project_report
 from annotation.quality import care
-from annotation.reports import ProjectReport, SessionReport, project_report, session_report
-from models_ml.core.charts import ChartRow, interval_chart
-from models_ml.reports import ArmResult, in_words
+from annotation.report_tables import as_csv
+from annotation.reports import SessionReport, session_report
+from models_ml.models import Report
+from models_ml.reports import ArmResult
+from models_ml.reports import in_words as compared
+from models_ml.results import FEWEST_LABELS, CurveResult
 from tasks.models import Project
 
 
 @staff_member_required
 def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
     """Return a session's report as a page."""
-    session = get_object_or_404(Session, pk=session_id)
-    report = session_report(session)
+    report = _of_session(session_id)
     context = {
         "report": report,
-        "chart": _session_chart(report),
-        "findings": _findings(report),
-        "care": care([session])[0],
+        "chart": charts.session_chart(report),
+        "sentences": _comparisons(report.arms),
+        "fewest_labels": FEWEST_LABELS,
+        "care": care([get_object_or_404(Session, pk=session_id)])[0],
+        **_shown(report.findings, report.arms, report.curve, report.categories),
     }
     return render(request, "reports/session.html", context)
 
@@ -41,7 +49,13 @@ def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
 @staff_member_required
 def session_json(request: HttpRequest, session_id: int) -> JsonResponse:
     """Return a session's report as JSON."""
-    return _as_json(session_report(get_object_or_404(Session, pk=session_id)))
+    return _as_json(_of_session(session_id))
+
+
+@staff_member_required
+def session_csv(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Return a session's report as CSV."""
+    return _as_csv(_of_session(session_id), f"session-{session_id}")
 
 
 @staff_member_required
@@ -49,12 +63,17 @@ def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's report as a page."""
     project = get_object_or_404(Project, slug=slug)
     report = project_report(project)
-    context = {
+    context: dict[str, Any] = {
         "report": report,
-        "chart": _project_chart(report),
+        "chart": charts.project_chart(report),
         "agreement": agreement(project),
         "care": care(project.sessions.all()),
+        "people_chart": charts.people_chart(report),
     }
+    if report.consensus:
+        shown = report.consensus
+        context |= {"consensus": shown, "sentences": _comparisons(shown.arms)}
+        context |= _shown(shown.findings, shown.arms, shown.curve, report.categories)
     return render(request, "reports/project.html", context)
 
 
@@ -87,44 +106,100 @@ def _back(request: HttpRequest, session: Session) -> HttpResponse:
 @staff_member_required
 def project_json(request: HttpRequest, slug: str) -> JsonResponse:
     """Return a project's report as JSON."""
-    return _as_json(project_report(get_object_or_404(Project, slug=slug)))
+    return _as_json(_of_project(slug))
 
 
-def _as_json(report: SessionReport | ProjectReport) -> JsonResponse:
+@staff_member_required
+def project_csv(request: HttpRequest, slug: str) -> HttpResponse:
+    """Return a project's report as CSV."""
+    return _as_csv(_of_project(slug), slug)
+
+
+@staff_member_required
+def annotator_page(request: HttpRequest, slug: str, annotator_id: int) -> HttpResponse:
+    """Return a person's report as a page."""
+    report = _of_annotator(slug, annotator_id)
+    context = {"report": report, "chart": charts.annotator_chart(report)}
+    return render(request, "reports/annotator.html", context)
+
+
+@staff_member_required
+def annotator_json(request: HttpRequest, slug: str, annotator_id: int) -> JsonResponse:
+    """Return a person's report as JSON."""
+    return _as_json(_of_annotator(slug, annotator_id))
+
+
+@staff_member_required
+def annotator_csv(request: HttpRequest, slug: str, annotator_id: int) -> HttpResponse:
+    """Return a person's report as CSV."""
+    return _as_csv(_of_annotator(slug, annotator_id), f"{slug}-annotator-{annotator_id}")
+
+
+@staff_member_required
+def results_page(request: HttpRequest, report_id: int) -> HttpResponse:
+    """Lead to the page that shows a report's results: its session's, or its project's."""
+    report = get_object_or_404(
+        Report.objects.select_related("session", "consensus__project"), pk=report_id
+    )
+    if session := getattr(report, "session", None):
+        return redirect("reports:session", session.pk)
+    if consensus := getattr(report, "consensus", None):
+        return redirect("reports:project", consensus.project.slug)
+    return redirect("admin:models_ml_run_changelist")
+
+
+def _of_session(session_id: int) -> SessionReport:
+    return session_report(get_object_or_404(Session, pk=session_id))
+
+
+def _of_project(slug: str) -> ProjectReport:
+    return project_report(get_object_or_404(Project, slug=slug))
+
+
+def _of_annotator(slug: str, annotator_id: int) -> AnnotatorReport:
+    """Return a person's report; a person without a session in the project has none."""
+    project = get_object_or_404(Project, slug=slug)
+    people = Annotator.objects.filter(sessions__project=project).distinct()
+    return annotator_report(project, get_object_or_404(people, pk=annotator_id))
+
+
+def _as_json(report: SessionReport | ProjectReport | AnnotatorReport) -> JsonResponse:
     # The encoder of the interface for programs, so that both write the same.
     return JsonResponse(asdict(report), encoder=JSONEncoder)
 
 
-def _findings(report: SessionReport) -> list[str]:
-    base = report.base
+def _as_csv(report: SessionReport | ProjectReport | AnnotatorReport, name: str) -> HttpResponse:
+    # The mark at the beginning tells spreadsheets that the words are in Unicode.
+    response = HttpResponse("\ufeff" + as_csv(asdict(report)), content_type="text/csv")
+    response["Content-Disposition"] = f'attachment; filename="clime-{name}.csv"'
+    return response
+
+
+def _comparisons(arms: Sequence[ArmResult]) -> list[str]:
+    base = next((arm for arm in arms if arm.is_base), None)
     if base is None:
         return []
-    sentences = [in_words(arm, base) for arm in report.arms if not arm.is_base]
+    sentences = [compared(arm, base) for arm in arms if not arm.is_base]
     return [sentence for sentence in sentences if sentence]
 
 
-def _session_chart(report: SessionReport) -> SafeString | None:
-    rows = [_chart_row(arm.label, arm) for arm in report.arms]
-    return _chart(rows, f"Accuracy of {report.annotator}, session {report.number}")
-
-
-def _project_chart(report: ProjectReport) -> SafeString | None:
-    rows = [_chart_row(report.base.label, report.base)] if report.base else []
-    for session in report.sessions:
-        if arm := session.best_informed:
-            label = f"{session.annotator}, session {session.number}"
-            rows.append(_chart_row(label, arm, note=arm.label))
-    return _chart(rows, f"Accuracy of every session of {report.name}")
-
-
-def _chart_row(label: str, arm: ArmResult, note: str = "") -> ChartRow | None:
-    if arm.mean is None:
-        return None
-    return ChartRow(label=label, mean=arm.mean, low=arm.low, high=arm.high, note=note)
-
-
-def _chart(rows: list[ChartRow | None], title: str) -> SafeString | None:
-    """Return a chart of the finished rows, or None where nothing is finished."""
-    finished = [row for row in rows if row]
-    # The chart is built as elements, which escape their labels.
-    return mark_safe(interval_chart(finished, title)) if finished else None  # noqa: S308
+def _shown(
+    findings: Mapping[str, Any],
+    arms: Sequence[ArmResult],
+    curve: Sequence[CurveResult],
+    categories: Mapping[int, str],
+) -> dict[str, Any]:
+    """Return what a page shows of a report's findings and its curve."""
+    rows = charts.curve_rows(curve, arms, len(findings.get("keywords", ())))
+    title = "Accuracy against the number of keywords"
+    return {
+        "findings": findings,
+        "tests": in_words.tests_in_words(findings),
+        "confusions": in_words.confusion_tables(findings, categories),
+        "movement": in_words.movement_in_words(findings),
+        "changed": in_words.changed_texts(findings, categories),
+        "maps": charts.maps(findings),
+        "curve": rows,
+        "curve_sentence": in_words.curve_in_words(findings, [row.keywords for row in rows]),
+        "curve_chart": charts.curve_chart(rows, arms, findings, title),
+    }

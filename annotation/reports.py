@@ -1,26 +1,27 @@
-"""What a session's work was and what it bought: one dataclass each, for pages and JSON alike."""
+"""What a session's work was and what it bought: one dataclass, for pages and JSON alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Min, Prefetch, Q
 
-from annotation.models import DocumentLabel, Judgement, Session, SessionState, Verdict
-from models_ml.models import Arm, Corpus, Keyword, Run
-from models_ml.reports import (
-    ArmResult,
-    JobView,
-    arm_result,
-    latest_jobs,
-    report_arms,
-    runs_with_seeds,
+from annotation.models import (
+    DocumentLabel,
+    Judgement,
+    PolicyDecision,
+    Session,
+    SessionState,
+    Verdict,
 )
-from tasks.models import Assignment, Project
-from tasks.services import free_places
+from annotation.worth import Worth, best_informed, hours_up_to, worth
+from models_ml.models import Arm, Corpus, Keyword
+from models_ml.reports import ArmResult, JobView, latest_jobs
+from models_ml.results import CurveResult, Results, RunJobs, jobs_of_reports, report_results
+from tasks.models import Assignment, Category, Project
 
 TOP_KEYWORDS = 50
 
@@ -45,23 +46,47 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What an adaptive session was asked next, and why."""
+
+    block: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SessionReport:
-    """An annotator's session and the classifiers trained with it."""
+    """An annotator's session and the classifiers trained with it.
+
+    labels: documents that this person had labelled by then, which estimate the accuracy where
+    there are no test documents. gain_points_per_hour: of all the person's hours up to this session.
+    findings: as of models_ml.core.findings; empty until described, and inside a project's report.
+    """
 
     id: int
     project: str
     project_slug: str
     project_id: int
     annotator: str
+    annotator_id: int
     number: int
     state: str
     started_at: datetime
     submitted_at: datetime | None
+    excluded_at: datetime | None
     active_minutes: float
+    document_minutes: float
     answers: Answers
     test_documents: int | None
+    labels: int
+    categories: dict[int, str]
     arms: tuple[ArmResult, ...]
+    curve: tuple[CurveResult, ...]
+    is_described: bool
+    findings: dict[str, Any]
+    worth: Worth
     gain_points_per_hour: float | None
+    decisions: tuple[Decision, ...]
     jobs: tuple[JobView, ...]
     embedding_id: int | None
     settings: dict[str, Any]
@@ -72,21 +97,35 @@ class SessionReport:
         return self.state == SessionState.SUBMITTED
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the session counts for the consensus."""
+        return self.is_submitted and self.excluded_at is None
+
+    def arm(self, name: Arm) -> ArmResult | None:
+        """Return the line of an arm, None where the report has none."""
+        return next((arm for arm in self.arms if arm.arm == name), None)
+
+    @property
     def base(self) -> ArmResult | None:
-        return next((arm for arm in self.arms if arm.is_base), None)
+        return self.arm(Arm.BASE)
 
     @property
     def has_control(self) -> bool:
-        return any(arm.arm == Arm.ALIGNED for arm in self.arms)
+        return self.arm(Arm.ALIGNED) is not None
 
     @property
     def best_informed(self) -> ArmResult | None:
         """The arm that learned from all that this annotator answered."""
-        return _best_informed(self.arms)
+        return best_informed(self.arms)
 
     @property
     def is_under_way(self) -> bool:
         return any(job.is_active for job in self.jobs)
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the person's own labels stand in for test documents."""
+        return any(arm.is_estimate for arm in self.arms)
 
 
 @dataclass(frozen=True)
@@ -101,150 +140,110 @@ class KeywordTally:
     added: int
 
 
-@dataclass(frozen=True)
-class ProjectReport:
-    """A project's preparation, its untouched vectors' accuracy, and every session."""
-
-    id: int
-    name: str
-    slug: str
-    state: str
-    source_language: str
-    source_tag: str
-    target_language: str
-    train_documents: int
-    test_documents: int | None
-    free_places: int
-    is_prepared: bool
-    base: ArmResult | None
-    sessions: tuple[SessionReport, ...]
-    keywords: tuple[KeywordTally, ...]
-    jobs: tuple[JobView, ...]
-
-    @property
-    def is_under_way(self) -> bool:
-        return any(job.is_active for job in self.jobs) or any(s.is_under_way for s in self.sessions)
-
-
 def session_report(session: Session) -> SessionReport:
     """Return a session's report, in a number of queries that does not depend on its size."""
-    return _session_reports([session])[0]
+    return session_reports([session], with_findings=True)[0]
 
 
-def project_report(project: Project) -> ProjectReport:
-    """Return a project's report, in a number of queries that does not depend on its sessions."""
-    project = (
-        Project.objects.select_related(
-            "embedding__source", "embedding__target", "train_corpus", "test_corpus"
-        )
-        .prefetch_related(Prefetch("base_run", runs_with_seeds()))
-        .get(pk=project.pk)
-    )
-    subjects = [("prepare_project", project.pk)]
-    if project.base_run_id:
-        subjects.append(("evaluate_run", project.base_run_id))
-    return ProjectReport(
-        id=project.pk,
-        name=project.name,
-        slug=project.slug,
-        state=project.state,
-        source_language=project.embedding.source.language,
-        source_tag=project.embedding.source.tag,
-        target_language=project.embedding.target.language,
-        train_documents=project.train_corpus.document_count,
-        test_documents=_size(project.test_corpus),
-        free_places=free_places(project),
-        is_prepared=project.ranking_id is not None,
-        base=_base(project.base_run),
-        sessions=_session_reports(project.sessions.order_by("id")),
-        keywords=_keyword_tallies(project),
-        jobs=_worth_showing(latest_jobs(subjects).values()),
-    )
-
-
-def _size(corpus: Corpus | None) -> int | None:
-    return corpus.document_count if corpus else None
-
-
-def _base(run: Run | None) -> ArmResult | None:
-    return arm_result(Arm.BASE, run, None) if run else None
-
-
-def _worth_showing(jobs: Iterable[JobView]) -> tuple[JobView, ...]:
-    """Return jobs that a manager has to see to (first) or wait for."""
-    jobs = [job for job in jobs if job.is_active or job.is_failed]
-    return tuple(sorted(jobs, key=lambda job: job.is_active))
-
-
-def _session_reports(sessions: Iterable[Session]) -> tuple[SessionReport, ...]:
+def session_reports(
+    sessions: Iterable[Session], *, with_findings: bool = False
+) -> tuple[SessionReport, ...]:
+    """Return reports of sessions of any projects, in a constant number of queries, by id."""
     ids = [session.pk for session in sessions]
     rows = list(
         Session.objects.filter(pk__in=ids)
         .select_related("annotator", "project__test_corpus", "refined")
+        .prefetch_related(
+            Prefetch("project__categories", Category.objects.order_by("label")),
+            Prefetch("decisions", PolicyDecision.objects.defer("evidence")),
+        )
         .order_by("id")
     )
-    arms = report_arms(row.report_id for row in rows if row.report_id)
-    answers = _answers(rows)
-    jobs = latest_jobs(
-        subject
-        for row in rows
-        for subject in [
-            ("process_session", row.pk),
-            *(("evaluate_run", arm.run_id) for arm in arms.get(row.report_id or 0, ())),
-        ]
+    results = report_results(
+        (row.report_id for row in rows if row.report_id), with_findings=with_findings
     )
-    return tuple(
-        _session_report(row, answers[row.pk], arms.get(row.report_id or 0, ()), jobs)
-        for row in rows
+    read = _Read(
+        answers=_answers(rows),
+        labels=_labels_up_to(rows),
+        hours=hours_up_to(rows),
+        results=results,
+        processing=latest_jobs(("process_session", row.pk) for row in rows),
+        training=jobs_of_reports(results.values()),
     )
+    return tuple(_session_report(row, read) for row in rows)
 
 
-def _session_report(
-    session: Session,
-    answers: Answers,
-    arms: tuple[ArmResult, ...],
-    jobs: dict[tuple[str, int], JobView],
-) -> SessionReport:
-    own = [jobs.get(("process_session", session.pk))]
-    own += [_named(jobs.get(("evaluate_run", arm.run_id)), arm) for arm in arms]
+@dataclass(frozen=True)
+class _Read:
+    """What was read of all sessions at once, by session or by report."""
+
+    answers: dict[int, Answers]
+    labels: dict[int, int]
+    hours: dict[int, float]
+    results: dict[int, Results]
+    processing: dict[tuple[str, int], JobView]
+    training: RunJobs
+
+
+_NOTHING = Results(id=0, arms=(), curve=(), is_described=False)
+
+
+def _session_report(session: Session, read: _Read) -> SessionReport:
+    project = session.project
+    results = read.results.get(session.report_id or 0, _NOTHING)
+    own = read.processing.get(("process_session", session.pk))
+    bought = worth(results.arms, hours=read.hours[session.pk], project=project)
     settings = dict(session.refined.config) if session.refined else {}
     evidence = settings.pop("evidence", None)
     return SessionReport(
         id=session.pk,
-        project=session.project.name,
-        project_slug=session.project.slug,
+        project=project.name,
+        project_slug=project.slug,
         project_id=session.project_id,
         annotator=session.annotator.worker_id,
+        annotator_id=session.annotator_id,
         number=session.number,
         state=session.state,
         started_at=session.started_at,
         submitted_at=session.submitted_at,
+        excluded_at=session.excluded_at,
         active_minutes=session.active_minutes,
-        answers=answers,
-        test_documents=_size(session.project.test_corpus),
-        arms=arms,
-        gain_points_per_hour=_gain_per_hour(_best_informed(arms), session.active_minutes),
-        jobs=_worth_showing(job for job in own if job),
+        document_minutes=session.document_seconds / 60,
+        answers=read.answers[session.pk],
+        test_documents=size(project.test_corpus),
+        labels=read.labels[session.pk],
+        categories=names_of_categories(project),
+        arms=results.arms,
+        curve=results.curve,
+        is_described=results.is_described,
+        findings=results.findings,
+        worth=bought,
+        gain_points_per_hour=bought.above_base.points_per_hour,
+        decisions=tuple(
+            Decision(block=one.block, kind=one.kind, reason=one.reason)
+            for one in session.decisions.all()
+        ),
+        jobs=worth_showing((*([own] if own else ()), *read.training.of(session.report_id))),
         embedding_id=session.refined_id,
         settings=settings,
         evidence=evidence,
     )
 
 
-def _named(job: JobView | None, arm: ArmResult) -> JobView | None:
-    return replace(job, title=f"{job.title}: {arm.label}") if job else None
+def size(corpus: Corpus | None) -> int | None:
+    """Return how many documents a corpus has; None for no corpus."""
+    return corpus.document_count if corpus else None
 
 
-def _best_informed(arms: tuple[ArmResult, ...]) -> ArmResult | None:
-    order = (Arm.ACTIVE_CLIME, Arm.CLIME, Arm.ACTIVE)
-    return next((line for name in order for line in arms if line.arm == name), None)
+def names_of_categories(project: Project) -> dict[int, str]:
+    """Return what each label of a project is called, by label; categories are prefetched."""
+    return {category.label: category.name for category in project.categories.all()}
 
 
-def _gain_per_hour(arm: ArmResult | None, active_minutes: float) -> float | None:
-    """Return what an hour of an annotator's time bought; None for less than a minute of work."""
-    if arm is None or arm.gain_points is None or active_minutes < 1:
-        return None
-    return arm.gain_points / (active_minutes / 60)
+def worth_showing(jobs: Iterable[JobView]) -> tuple[JobView, ...]:
+    """Return jobs that a manager has to see to (first) or wait for."""
+    jobs = [job for job in jobs if job.is_active or job.is_failed]
+    return tuple(sorted(jobs, key=lambda job: job.is_active))
 
 
 _ACCEPTED = Q(verdict=Verdict.ACCEPT, is_added=False)
@@ -304,6 +303,30 @@ def _labelled(sessions: list[Session]) -> dict[int, int]:
     )
 
 
+def _labels_up_to(sessions: list[Session]) -> dict[int, int]:
+    """Return how many documents each session's annotator had labelled by its end; one query."""
+    rows = DocumentLabel.objects.current().filter(
+        session__project__in={session.project_id for session in sessions},
+        session__annotator__in={session.annotator_id for session in sessions},
+        label__isnull=False,
+    )
+    labelled = (
+        rows.order_by()
+        .values_list("session__project", "session__annotator", "document")
+        .annotate(first=Min("session__number"))
+    )
+    firsts: dict[tuple[int, int], list[int]] = {}
+    for project, annotator, _, first in labelled:
+        firsts.setdefault((project, annotator), []).append(first)
+    return {
+        session.pk: sum(
+            first <= session.number
+            for first in firsts.get((session.project_id, session.annotator_id), ())
+        )
+        for session in sessions
+    }
+
+
 _Take = tuple[int, str, str, int]
 
 
@@ -331,7 +354,7 @@ def _shown(sessions: list[Session]) -> dict[_Take, tuple[int, ...]]:
     return {row[:4]: row[4:] for row in counts}
 
 
-def _keyword_tallies(project: Project) -> tuple[KeywordTally, ...]:
+def keyword_tallies(project: Project) -> tuple[KeywordTally, ...]:
     """Return the project's most salient keywords with what was said of their neighbours."""
     said = Q(
         judgements__session__project=project,

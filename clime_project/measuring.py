@@ -15,11 +15,9 @@ from models_ml import jobs, refining, runs
 from models_ml.core.constraints import Constraint
 from models_ml.core.refinement import RefinementConfig
 from models_ml.models import Arm, CurvePoint, Embedding, Report, ReportArm, Run
+from models_ml.results import FEWEST_LABELS
 from models_ml.services import ReportProgress
 from tasks.models import Project
-
-# Fewer documents labelled by people are too few to measure an accuracy on.
-FEWEST_LABELS = 10
 
 
 @dataclass(frozen=True)

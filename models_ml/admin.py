@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.contrib import admin, messages
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -32,7 +33,11 @@ from models_ml.models import (
 ModelT = TypeVar("ModelT", bound=Model)
 
 # Where the row that a job is about is looked at. Apps that bring a kind of job add its page.
-SUBJECT_PAGES = {"evaluate_run": "admin:models_ml_run_change"}
+SUBJECT_PAGES = {
+    "evaluate_run": "admin:models_ml_run_change",
+    "train_seed": "admin:models_ml_run_change",
+    "describe_report": "reports:results",
+}
 
 
 def link(page: str, label: object, *args: object, query: str = "") -> SafeString:
@@ -96,7 +101,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     list_filter = (("finished_at", admin.EmptyFieldListFilter), "test_corpus", "created_at")
     list_select_related = ("embedding__source", "embedding__target")
     search_fields = ("=id", "key")
-    actions = ("evaluate",)
+    actions = ("evaluate", "cancel_training")
     inlines = (SeedResultInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
@@ -126,6 +131,22 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     def evaluate(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         enqueue_for_each(request, self, "evaluate_run", queryset)
 
+    @admin.action(description="Cancel training", permissions=["operate"])
+    def cancel_training(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        for run in queryset:
+            # First what would start seeds, so that none is started behind our back.
+            active = _active("evaluate_run", [run.pk])
+            active += _active("train_seed", run.results.values("pk"))
+            stopped = sum(jobs.cancel(job_id) for job_id in active)
+            level = messages.SUCCESS if stopped else messages.WARNING
+            text = f"{count(stopped, 'job')} cancelled" if stopped else "nothing was being trained"
+            self.message_user(request, f"{run}: {text}.", level)
+
+
+def _active(kind: str, subjects: Iterable[int] | QuerySet[Any]) -> list[int]:
+    of_subjects = Job.objects.active().filter(kind=kind, subject_id__in=subjects)
+    return list(of_subjects.values_list("pk", flat=True))
+
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin[Job]):
@@ -135,11 +156,17 @@ class JobAdmin(ReadOnlyAdmin[Job]):
     actions = ("retry", "cancel")
     readonly_fields = ("subject",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        run = SeedResult.objects.filter(pk=OuterRef("subject_id")).values("run")
+        return super().get_queryset(request).annotate(_run=Subquery(run))
+
     @admin.display(description="about")
-    def subject(self, job: Job) -> str:
+    def subject(self, job: Any) -> str:
         page = SUBJECT_PAGES.get(job.kind)
         name = f"{job.kind.rpartition('_')[2]} {job.subject_id}"
-        return link(page, name, job.subject_id) if page else name
+        # A seed has no page of its own: it is looked at on its run's, if it is there still.
+        shown = job._run if job.kind == "train_seed" else job.subject_id
+        return link(page, name, shown) if page and shown else name
 
     @admin.display(description="news")
     def news(self, job: Job) -> str:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from django.db.models import Prefetch, Q, QuerySet
 
 from models_ml.core.charts import percent
-from models_ml.models import Arm, Job, JobState, Report, ReportArm, Run, SeedResult
+from models_ml.models import Arm, Job, JobState, ReportArm, Run, SeedResult
 
 JOB_TITLES = {
     "prepare_project": "Preparing the project",
     "process_session": "Processing the session",
+    "prepare_session": "Preparing the next session",
+    "refresh_consensus": "Aggregating all answers",
     "evaluate_run": "Training classifiers",
+    "train_seed": "Training classifiers",
+    "describe_report": "Describing the results",
 }
 
 
@@ -23,7 +27,8 @@ class ArmResult:
     """One line of a report: accuracies are fractions, `gain_points` percentage points over Base.
 
     Mean and interval are None until the run's last seed is done. The interval is a 95 % one, over
-    seeds alone.
+    seeds alone. is_estimate: measured on documents that people labelled, for want of a test corpus.
+    macro_f1: None until the report is described.
     """
 
     arm: str
@@ -37,6 +42,8 @@ class ArmResult:
     low: float | None
     high: float | None
     gain_points: float | None
+    is_estimate: bool = False
+    macro_f1: float | None = None
 
     @property
     def seeds_done(self) -> int:
@@ -88,8 +95,9 @@ class JobView:
 
 def runs_with_seeds() -> QuerySet[Run]:
     """Runs, with all that a report says of them at hand."""
-    trained = Prefetch("results", SeedResult.objects.trained())
-    return Run.objects.select_related("test_corpus").prefetch_related(trained)
+    # Not what they predicted of each document, nor what they learned from: that is much to read.
+    trained = Prefetch("results", SeedResult.objects.trained().defer("predictions"))
+    return Run.objects.select_related("test_corpus").defer("extra_labels").prefetch_related(trained)
 
 
 def arm_result(arm: str, run: Run, base: Run | None) -> ArmResult:
@@ -106,6 +114,7 @@ def arm_result(arm: str, run: Run, base: Run | None) -> ArmResult:
         low=run.low,
         high=run.high,
         gain_points=_gain(run, base) if arm != Arm.BASE else None,
+        is_estimate=run.test_corpus_id is None,
     )
 
 
@@ -130,14 +139,6 @@ def in_words(arm: ArmResult, base: ArmResult) -> str:
     return sentence
 
 
-def report_arms(report_ids: Iterable[int]) -> dict[int, tuple[ArmResult, ...]]:
-    """Return the lines of each report, in the paper's order (Base, Active, CLIME, A+C)."""
-    lines = ReportArm.objects.prefetch_related(Prefetch("run", runs_with_seeds()))
-    reports = Report.objects.filter(pk__in=list(report_ids))
-    reports = reports.prefetch_related(Prefetch("arms", lines))
-    return {report.pk: _lines(list(report.arms.all())) for report in reports}
-
-
 def report_means(report_ids: Iterable[int]) -> dict[int, dict[str, float]]:
     """Return the mean accuracy of each finished arm of each report, in one query."""
     finished = ReportArm.objects.filter(report__in=list(report_ids), run__mean__isnull=False)
@@ -147,7 +148,8 @@ def report_means(report_ids: Iterable[int]) -> dict[int, dict[str, float]]:
     return means
 
 
-def _lines(arms: list[ReportArm]) -> tuple[ArmResult, ...]:
+def arm_results(arms: list[ReportArm]) -> tuple[ArmResult, ...]:
+    """Return a report's lines in the paper's order (Base, Active, CLIME, A+C)."""
     arms.sort(key=lambda line: Arm.values.index(line.arm))
     base = next((line.run for line in arms if line.arm == Arm.BASE), None)
     return tuple(arm_result(line.arm, line.run, base) for line in arms)

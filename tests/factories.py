@@ -9,10 +9,24 @@ from statistics import mean, stdev
 
 from django.utils import timezone
 
-from annotation.models import Annotator, Session
+from annotation.models import Annotator, Consensus, ConsensusMember, ConsensusPair, Session
+from models_ml.core.findings import (
+    ArmFigures,
+    ChangedDocument,
+    ClassFigures,
+    Findings,
+    KeywordChange,
+    KeywordMap,
+    MapWord,
+    Movement,
+    Near,
+    Pair,
+    Test,
+)
 from models_ml.models import (
     Artefact,
     Corpus,
+    CurvePoint,
     Document,
     Embedding,
     Keyword,
@@ -240,3 +254,85 @@ def make_report(session: Session, **runs: Run) -> Report:
     session.report = report
     session.save()
     return report
+
+
+def make_findings(report: Report, **parts: object) -> Findings:
+    """Describe a report of CLIME beside Base: a little of everything, with other parts as asked."""
+    words = (
+        MapWord("nurse", "source", "keyword", (0.0, 0.0), (0.0, 0.5)),
+        MapWord("muuguzi", "target", "accept", (4.0, 3.0), (0.5, 0.5)),
+        MapWord("soko", "target", "reject", (1.0, 0.0), (-4.0, -2.0)),
+        MapWord("medicine", "source", "", (-2.0, 1.0), (-2.0, 1.5)),
+    )
+    near = Near("target", (("soko", 0.61), ("maji", 0.6)), (("muuguzi", 0.9), ("maji", 0.58)))
+    against = Pair("nurse", "maji", "target", 1, 1.0, 0.6, 0.58)
+    text = "muuguzi alitoa dawa"
+    everything: dict[str, object] = {
+        "tests": (
+            Test("paired", "clime", "base", 10, 5.0, 4.03, 0.003),
+            Test("mcnemar", "clime", "base", 200, 5.0, None, 0.21),
+        ),
+        "arms": (
+            ArmFigures(
+                "clime",
+                0.8021,
+                ((80.5, 19.5), (20.0, 80.0)),
+                (
+                    ClassFigures(0, 0.801, 0.805, 0.803, 100),
+                    ClassFigures(1, 0.804, 0.8, 0.802, 100),
+                ),
+            ),
+        ),
+        "movement": Movement(12, 1, 0.25, -0.125, (against,)),
+        "keywords": (KeywordChange("nurse", (near,)),),
+        "maps": (KeywordMap("nurse", "tsne", words),),
+        "changed_count": 7,
+        "changed": (ChangedDocument(3, text, 1, 0, 1, (("muuguzi", 2.5), ("dawa", 0.4))),),
+        "curve_end": 10,
+    }
+    findings = Findings(**(everything | parts))
+    report.findings, report.described_at = findings.data(), timezone.now()
+    report.save()
+    return findings
+
+
+def make_curve(report: Report, **runs: Run) -> None:
+    """Give a report points on the way: `make_curve(report, k10=run)` after ten keywords."""
+    for name, run in runs.items():
+        CurvePoint.objects.create(report=report, keywords=int(name.removeprefix("k")), run=run)
+
+
+def make_consensus(
+    project: Project,
+    members: Sequence[str] = (),
+    *,
+    pairs: Sequence[tuple[str, str, int, int, float]] = (),
+    **runs: Run,
+) -> Consensus:
+    """Return a consensus of people, the most reliable first, with one run an arm.
+
+    pairs: (source keyword, target word, how many accept, how many reject, posterior).
+    """
+    report = Report.objects.create()
+    for arm, run in runs.items():
+        ReportArm.objects.create(report=report, arm=arm, run=run)
+    consensus = Consensus.objects.create(project=project, method="one_coin", report=report)
+    for place, worker_id in enumerate(members):
+        annotator, _ = Annotator.objects.get_or_create(platform="direct", worker_id=worker_id)
+        ConsensusMember.objects.create(
+            consensus=consensus,
+            annotator=annotator,
+            votes=40,
+            reliability=0.9 - place / 20,
+            agreement=0.8,
+        )
+    for keyword, word, accepted, rejected, posterior in pairs:
+        ConsensusPair.objects.create(
+            consensus=consensus,
+            keyword=project.embedding.source.words.get(text=keyword),
+            word=project.embedding.target.words.get(text=word),
+            accepted=accepted,
+            rejected=rejected,
+            posterior=posterior,
+        )
+    return consensus

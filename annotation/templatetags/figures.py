@@ -1,5 +1,7 @@
 """How report pages write numbers."""
 
+from collections.abc import Sequence
+
 from django import template
 
 from models_ml.core import charts
@@ -20,9 +22,15 @@ def in_points(fraction: float) -> str:
 
 
 @register.filter
-def gain(points: float | None) -> str:
+def gain(points: float | None, decimals: int = 1) -> str:
     """Return a difference in percentage points, always with its sign; a dash for None."""
-    return "–" if points is None else f"{points:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return "–" if points is None else f"{points:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def is_among(word: str, neighbours: Sequence[tuple[str, float]]) -> bool:
+    """Return whether a word is one of these neighbours."""
+    return any(word == text for text, _ in neighbours)
 
 
 @register.filter
