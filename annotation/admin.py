@@ -15,6 +15,7 @@ from models_ml.models import Job, JobState
 
 SUBJECT_PAGES["process_session"] = "admin:annotation_session_change"
 SUBJECT_PAGES["update_neighbours"] = "admin:annotation_session_change"
+SUBJECT_PAGES["preview_session"] = "admin:annotation_session_change"
 
 
 @admin.register(Annotator)
