@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.models import Session
+from annotation.progress import project_progress
 from annotation.reports import project_report, session_report
 from tasks.models import Project
 
@@ -59,3 +60,10 @@ class ProjectReportView(APIView):
 
     def get(self, request: Request, slug: str) -> Response:
         return Response(asdict(project_report(get_object_or_404(Project, slug=slug))))
+
+
+class ProjectLiveView(APIView):
+    """How far a project's people and the machine are by now."""
+
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(asdict(project_progress(get_object_or_404(Project, slug=slug))))

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.utils.encoders import JSONEncoder
 
+from annotation.live_views import live_context
 from annotation.models import Session
 from annotation.reports import ProjectReport, SessionReport, project_report, session_report
 from models_ml.core.charts import ChartRow, interval_chart
@@ -36,6 +37,7 @@ def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's report as a page."""
     report = project_report(get_object_or_404(Project, slug=slug))
     context = {"report": report, "chart": _project_chart(report)}
+    context |= live_context(request, slug)
     return render(request, "reports/project.html", context)
 
 

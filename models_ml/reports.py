@@ -15,6 +15,12 @@ JOB_TITLES = {
     "prepare_project": "Preparing the project",
     "process_session": "Processing the session",
     "evaluate_run": "Training classifiers",
+    "prepare_session": "Preparing the next session",
+    "refresh_consensus": "Bringing all answers together",
+    "preview_session": "Working out “if they stopped now”",
+    "train_seed": "Training one classifier",
+    "describe_report": "Describing the results",
+    "update_neighbours": "Updating neighbours",
 }
 
 
