@@ -5,11 +5,13 @@ Nothing here depends on the clock but who is working: what is the same has the s
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Case, Count, F, Max, Q, When
 from django.utils import timezone
 
 from annotation.models import DocumentLabel, Judgement, Preview, Session, SessionState, Verdict
@@ -254,23 +256,26 @@ def agreement_so_far(project: Project) -> AgreementSoFar:
 
 def _votes(project: Project) -> list[tuple[int, int]]:
     """Return how many people accept and reject each pair of a keyword and a word."""
-    counting = project.sessions.filter(excluded_at=None).order_by()
-    rows = Judgement.objects.decided().about_words().filter(session__in=counting.values("pk"))
-    if project.session_count > 1:  # a person's last word stands, as in the consensus
-        later = Judgement.objects.decided().filter(
-            session__in=counting.values("pk"),
-            session__annotator=OuterRef("session__annotator"),
-            session__number__gt=OuterRef("session__number"),
-            keyword__word=OuterRef("keyword__word"),
-            word=OuterRef("word"),
-        )
-        rows = rows.filter(~Exists(later))
-    counts = (
-        rows.order_by()
-        .values(pair_keyword=F("keyword__word"), pair_word=F("word"))
-        .annotate(
-            accepted=Count("pk", filter=Q(verdict=Verdict.ACCEPT)),
-            rejected=Count("pk", filter=Q(verdict=Verdict.REJECT)),
-        )
+    counting = project.sessions.filter(excluded_at=None).order_by().values("pk")
+    votes = Judgement.objects.decided().about_words().filter(session__in=counting).order_by()
+    pairs = votes.values(pair_keyword=F("keyword__word"), pair_word=F("word"))
+    if project.session_count > 1:
+        return _last_votes(pairs.annotate(person=F("session__annotator")))
+    counts = pairs.annotate(
+        accepted=Count("pk", filter=Q(verdict=Verdict.ACCEPT)),
+        rejected=Count("pk", filter=Q(verdict=Verdict.REJECT)),
     )
     return list(counts.values_list("accepted", "rejected"))
+
+
+def _last_votes(of_people: Any) -> list[tuple[int, int]]:
+    """Return the same where people have several sessions: the last word stands, as in a consensus.
+
+    Twice the session's number, and one for an accept: its greatest tells the last word.
+    """
+    accepted = Case(When(verdict=Verdict.ACCEPT, then=1), default=0)
+    latest = of_people.annotate(latest=Max(2 * F("session__number") + accepted))
+    counts: defaultdict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
+    for keyword, word, said in latest.values_list("pair_keyword", "pair_word", "latest"):
+        counts[keyword, word][said % 2] += 1
+    return [(accepted, rejected) for rejected, accepted in counts.values()]
