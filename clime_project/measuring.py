@@ -11,34 +11,13 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from clime_project.answers import Said
 from models_ml import jobs, refining, runs
-from models_ml.core.constraints import Constraint
 from models_ml.core.refinement import RefinementConfig
 from models_ml.models import Arm, CurvePoint, Embedding, Report, ReportArm, Run
 from models_ml.results import FEWEST_LABELS
 from models_ml.services import ReportProgress
 from tasks.models import Project
-
-
-@dataclass(frozen=True)
-class Said:
-    """What somebody, or all together, answered.
-
-    constraints: keyword by keyword, the first asked first. labels: (document, label).
-    """
-
-    constraints: Sequence[Constraint]
-    labels: Sequence[tuple[int, int]]
-
-    @property
-    def keywords(self) -> list[int]:
-        """The word ids of keywords with a decided answer, the first asked first."""
-        return list(dict.fromkeys(c.keyword for c in self.constraints))
-
-    def first(self, keywords: int) -> list[Constraint]:
-        """Return the constraints of the first keywords."""
-        chosen = set(self.keywords[:keywords])
-        return [c for c in self.constraints if c.keyword in chosen]
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
-from numpy.typing import NDArray
 
 from annotation import consensus
 from annotation import services as annotation_services
 from annotation.models import (
     Consensus,
-    DocumentLabel,
-    Judgement,
     Preview,
     Session,
     SessionState,
-    Verdict,
+)
+from clime_project.answers import (
+    Said,
+    answered_words,
+    constraints_of,
+    constraints_of_ballot,
+    constraints_of_consensus,
+    labels_of,
+    newest_judgement,
+    what_counts,
 )
 from clime_project.measuring import (
-    Said,
     finish_run,
     measure,
     refinement_config,
@@ -37,11 +40,11 @@ from clime_project.measuring import (
 )
 from models_ml import describing, jobs, learning, previews, refining, runs, services
 from models_ml.core import aggregation
-from models_ml.core.constraints import ACCEPTED, REJECTED, Constraint
-from models_ml.models import Document, Embedding, Ranking, Run, SeedResult, Word
+from models_ml.core.constraints import Constraint
+from models_ml.models import Document, Ranking, Run, SeedResult
 from tasks import controls
 from tasks import services as tasks_services
-from tasks.models import HITItem, Project, ProjectState, RefineFrom
+from tasks.models import HITItem, Project, ProjectState
 
 
 def prepare_project(project_id: int, progress: jobs.Progress) -> None:
@@ -84,7 +87,7 @@ def update_neighbours(session_id: int, progress: jobs.Progress) -> None:
     session = Session.objects.select_related("project__embedding").get(pk=session_id)
     project, newest = session.project, 0
     # An answer that comes while the job runs queues no second one, so the job looks for it.
-    while project.live and newest != (newest := _newest_judgement(session)):
+    while project.live and newest != (newest := newest_judgement(session)):
         progress("finding neighbours", 0, 1)
         neighbours = refining.live_neighbours(
             project.embedding,
@@ -122,12 +125,6 @@ def preview_session(session_id: int, progress: jobs.Progress) -> None:
     found = {"mean": result.mean, "low": low, "high": high, "seeds": project.curve_seeds}
     asked = {"keywords": keywords, "constraints": len(said.constraints)}
     Preview.objects.update_or_create(session=session, defaults=found | asked)
-
-
-def _newest_judgement(session: Session) -> int:
-    """Return the id of an open session's last judgement; 0 where there is none."""
-    judgements = Judgement.objects.filter(session=session, session__state=SessionState.OPEN)
-    return judgements.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def process_session(session_id: int, progress: jobs.Progress) -> None:
@@ -281,96 +278,6 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     "train_seed": train_seed,
     "describe_report": describe_report,
 }
-
-
-def constraints_of(sessions: Session | QuerySet[Session]) -> list[Constraint]:
-    """Return what sessions accepted (+1) and rejected (-1), ready for refinement.
-
-    In the order in which keywords were asked. Of a pair judged in several sessions the last word
-    stands; what was said of controls is left out.
-    """
-    given = Judgement.objects.filter(session__in=_as_queryset(sessions)).decided().about_words()
-    latest: dict[tuple[int, int], Constraint] = {}
-    rows = given.select_related("keyword__word", "word", "session__project__embedding")
-    for judgement in rows.order_by("session__number", "keyword__position", "id"):
-        embedding = judgement.session.project.embedding
-        ends = (
-            refining.word_id(embedding, judgement.keyword.word),
-            refining.word_id(embedding, judgement.word),
-        )
-        sign = ACCEPTED if judgement.verdict == Verdict.ACCEPT else REJECTED
-        latest[ends] = Constraint(*ends, sign)
-    return list(latest.values())
-
-
-def constraints_of_ballot(
-    project: Project, ballot: consensus.Ballot, aggregate: aggregation.Aggregate
-) -> list[Constraint]:
-    """Return a consensus as constraints: each pair by the surer side, weighed by how sure it is."""
-    words = consensus.words_of(ballot)
-    pairs = [(words[keyword], words[word]) for keyword, word in ballot.pairs]
-    return _weighted(project.embedding, pairs, aggregate.posterior)
-
-
-def constraints_of_consensus(held: Consensus) -> list[Constraint]:
-    """Return the constraints that a stored consensus was made of, by its pairs."""
-    rows = list(held.pairs.select_related("keyword", "word").order_by("id"))
-    posterior = np.array([row.posterior for row in rows])
-    pairs = [(row.keyword, row.word) for row in rows]
-    return _weighted(held.project.embedding, pairs, posterior)
-
-
-def _weighted(
-    embedding: Embedding, pairs: Iterable[tuple[Word, Word]], posterior: NDArray[np.float64]
-) -> list[Constraint]:
-    weights = aggregation.constraint_weights(posterior)
-    return [
-        Constraint(
-            refining.word_id(embedding, keyword),
-            refining.word_id(embedding, word),
-            ACCEPTED if weight > 0 else REJECTED,
-            abs(float(weight)),
-        )
-        for (keyword, word), weight in zip(pairs, weights, strict=True)
-        if weight
-    ]
-
-
-def labels_of(sessions: Session | QuerySet[Session]) -> list[tuple[int, int]]:
-    """Return (document, label) for each document that sessions labelled, the last word each."""
-    given = DocumentLabel.objects.current().filter(
-        session__in=_as_queryset(sessions), label__isnull=False
-    )
-    rows = given.order_by("session__number", "id").values_list("document", "label")
-    return list({document: int(label or 0) for document, label in rows}.items())
-
-
-def _as_queryset(sessions: Session | QuerySet[Session]) -> QuerySet[Session]:
-    if isinstance(sessions, Session):
-        return Session.objects.filter(pk=sessions.pk)
-    return sessions.order_by()
-
-
-def what_counts(session: Session) -> tuple[Embedding, Said]:
-    """Return the vectors that a session's refinement starts from, and the answers that it is of.
-
-    By default the base vectors and all that the person ever said in the project; as an option
-    their last refinement and what is new. Documents labelled are never forgotten.
-    """
-    # A preview asks for a session that is still open.
-    sessions = session.up_to_now() | Session.objects.filter(pk=session.pk)
-    base = session.project.embedding
-    if session.project.refine_from == RefineFrom.BASE:
-        return base, Said(constraints_of(sessions), labels_of(sessions))
-    earlier = sessions.exclude(pk=session.pk).filter(refined__isnull=False).last()
-    parent = earlier.refined if earlier and earlier.refined else base
-    return parent, Said(constraints_of(session), labels_of(sessions))
-
-
-def answered_words(session: Session) -> set[int]:
-    """Return the keywords' words that a person has judged in the project by now."""
-    judged = Judgement.objects.filter(session__in=session.up_to_now().order_by()).decided()
-    return set(judged.values_list("keyword__word", flat=True))
 
 
 def _documents(

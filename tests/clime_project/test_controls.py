@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clime_project import pipeline
+from clime_project import answers, pipeline
 from models_ml import learning, refining
 from models_ml.core.embeddings import Side
 from models_ml.core.neighbours import unit
@@ -62,7 +62,7 @@ def test_controls_become_no_constraint_and_change_no_vector(prepare):
     plain = prepare()
     session = begin(plain)
     judge(session)
-    expected = pipeline.constraints_of(session)
+    expected = answers.constraints_of(session)
     controlled = prepare(control_random=2)
     session = begin(controlled)
     judge(session)
@@ -71,7 +71,7 @@ def test_controls_become_no_constraint_and_change_no_vector(prepare):
         session.judgements.filter(keyword=control.keyword, word=control.word).update(
             is_control=True
         )
-    assert pipeline.constraints_of(session) == expected
+    assert answers.constraints_of(session) == expected
 
 
 def test_a_later_session_has_controls_of_its_own_and_the_first_keeps_its(project):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation import consensus
 from annotation.models import Consensus
-from clime_project import pipeline
+from clime_project import answers, pipeline
 from models_ml import describing, refining, runs
 from models_ml.core import aggregation
 from models_ml.core.embeddings import Side
@@ -71,7 +71,7 @@ def test_a_session_whose_runs_have_ended_has_its_report_described(prepare):
     documents = session.project.test_corpus.document_count
     for arm in found["arms"]:
         assert sum(map(sum, arm["confusion"])) == pytest.approx(documents)
-    movement, said = found["movement"], pipeline.constraints_of(session)
+    movement, said = found["movement"], answers.constraints_of(session)
     assert movement["accepted"] == sum(pair.sign > 0 for pair in said)
     assert movement["rejected"] == sum(pair.sign < 0 for pair in said)
     assert movement["mean_change_accepted"] > 0 > movement["mean_change_rejected"]
@@ -179,8 +179,8 @@ def test_its_constraints_are_read_back_from_its_pairs_as_they_were(make_crowd):
     held = Consensus.objects.get()
     ballot = consensus.collect(project)
     aggregate = aggregation.aggregate(ballot.votes, project.consensus_method)
-    constraints = pipeline.constraints_of_consensus(held)
-    assert constraints == pipeline.constraints_of_ballot(project, ballot, aggregate)
+    constraints = answers.constraints_of_consensus(held)
+    assert constraints == answers.constraints_of_ballot(project, ballot, aggregate)
     movement = held.report.findings["movement"]
     assert movement["accepted"] + movement["rejected"] == len(constraints) > 0
 

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from annotation.models import Annotator, Judgement, Session, Verdict
-from clime_project import pipeline
+from clime_project import answers, pipeline
 from models_ml import jobs, refining, runs
 from models_ml.core import live
 from models_ml.core.embeddings import Side
@@ -120,7 +120,7 @@ def test_a_session_becomes_a_refined_embedding_and_a_report(session):
         assert run.mean == pytest.approx(sum(accuracies) / 2)
     base = refining.open_space(session.project.embedding)
     refined = refining.open_space(session.refined)
-    constraints = pipeline.constraints_of(session)
+    constraints = answers.constraints_of(session)
     assert set(refined.moved_ids) == {i for c in constraints for i in constraint_ids(c)}
     for constraint in constraints:
         assert constraint.sign * (cosine(refined, constraint) - cosine(base, constraint)) > 0
@@ -310,7 +310,7 @@ def test_keywords_to_come_have_the_neighbours_of_the_current_vectors(live_sessio
     remaining = project.ranking.keywords.all()[1:]  # of the first, something is said
     assert set(shown_by_keyword(live_session)) == set(remaining)
     base = refining.open_space(project.embedding)
-    constraints = pipeline.constraints_of(live_session)
+    constraints = answers.constraints_of(live_session)
     current = refine(base, constraints, config=RefinementConfig("spectral")).embedding
     for keyword in remaining:
         rows = live_session.neighbours.filter(keyword=keyword).select_related("word")

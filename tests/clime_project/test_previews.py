@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from annotation.models import Preview, Session
-from clime_project import measuring, pipeline
+from clime_project import answers, measuring, pipeline
 from models_ml import refining
 from models_ml.models import Embedding, Job, Run
 from tests.clime_project.loop import begin, do_all_jobs, judge, quiet, submit
@@ -43,10 +43,10 @@ def test_a_preview_is_what_the_run_of_the_same_answers_comes_to(prepare, method)
     submit(session)
     do_all_jobs()
     session.refresh_from_db()
-    run = stored_run(project, session, pipeline.labels_of(session))
+    run = stored_run(project, session, answers.labels_of(session))
     assert (found.mean, found.low, found.high) == (run.mean, run.low, run.high)
     assert (found.keywords, found.seeds) == (3, 3)
-    assert found.constraints == len(pipeline.constraints_of(session))
+    assert found.constraints == len(answers.constraints_of(session))
 
 
 @pytest.mark.parametrize("method", ["spectral", "paper"])
@@ -54,7 +54,7 @@ def test_the_vectors_of_a_preview_are_those_of_the_stored_refinement(prepare, me
     project = prepare(method=method, **BOUNDED)
     session = begin(project)
     judge(session, careful)
-    config, constraints = measuring.refinement_config(project), pipeline.constraints_of(session)
+    config, constraints = measuring.refinement_config(project), answers.constraints_of(session)
     so_far = refining.refinement_so_far(
         project.embedding, constraints, config=config, session=session.pk, report=quiet
     )
@@ -93,7 +93,7 @@ def test_it_counts_what_the_person_said_in_earlier_sessions(prepare):
     second = begin(project, number=2)
     found = preview(second)
     assert found.keywords == 0  # of this session
-    assert found.constraints == len(pipeline.constraints_of(first))
+    assert found.constraints == len(answers.constraints_of(first))
 
 
 def test_an_ended_session_and_a_project_without_a_test_corpus_have_none(prepare):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from clime_project import pipeline
+from clime_project import answers, pipeline
 from models_ml import refining
 from models_ml.models import Arm, Job
 from tasks import services as tasks_services
@@ -129,7 +129,7 @@ def test_as_an_option_it_starts_from_the_last_refinement(prepare):
     do_all_jobs()
     second.refresh_from_db()
     assert second.refined.parent == session.refined
-    _, said = pipeline.what_counts(second)
+    _, said = answers.what_counts(second)
     assert len(said.constraints) == second.judgements.count()
     unmoved = refining.open_space(session.refined)
     untouched = [i for i in unmoved.moved_ids if i not in {c.keyword for c in said.constraints}]
@@ -149,8 +149,8 @@ def test_what_is_said_later_of_the_same_pair_stands(prepare):
     second = begin(project, number=2)
     judge(second, lambda keyword, word: "reject")
     submit(second)
-    signs = {(c.keyword, c.neighbour): c.sign for c in pipeline.constraints_of(second.up_to_now())}
-    later = pipeline.constraints_of(second)
+    signs = {(c.keyword, c.neighbour): c.sign for c in answers.constraints_of(second.up_to_now())}
+    later = answers.constraints_of(second)
     assert all(signs[c.keyword, c.neighbour] == -1 for c in later)
     assert 1 in signs.values()
 
