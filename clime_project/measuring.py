@@ -14,7 +14,7 @@ from django.db import transaction
 from clime_project.answers import Said
 from models_ml import jobs, refining, runs
 from models_ml.core.refinement import RefinementConfig
-from models_ml.models import Arm, CurvePoint, Embedding, Report, ReportArm, Run
+from models_ml.models import Arm, CurvePoint, Embedding, Job, Report, ReportArm, Run
 from models_ml.results import FEWEST_LABELS
 from models_ml.services import ReportProgress
 from tasks.models import Project
@@ -151,6 +151,24 @@ def store_report(former: Report | None, measured: Measured) -> Report:
         )
     _start(report, measured.runs)
     return report
+
+
+@transaction.atomic
+def forget_report(report: Report) -> None:
+    """Delete a report that another took the place of, and what was still to be trained for it.
+
+    Finished runs are kept, to be found again; so are those that another report waits for.
+    """
+    unfinished = list(Run.objects.unfinished().of_report(report).distinct())
+    report.delete()
+    for run in unfinished:
+        is_awaited = run.report_arms.exists() or run.curve_points.exists()
+        if is_awaited or Project.objects.filter(base_run=run).exists():
+            continue
+        seeds = run.results.values("pk")
+        for job in Job.objects.active().filter(kind="train_seed", subject_id__in=seeds):
+            jobs.cancel(job.pk)
+        run.delete()
 
 
 def _ids(of: Mapping[Arm, Run] | Mapping[int, Run]) -> dict[str, int]:

@@ -31,6 +31,7 @@ from clime_project.answers import (
 )
 from clime_project.measuring import (
     finish_run,
+    forget_report,
     measure,
     refinement_config,
     run_of,
@@ -142,7 +143,7 @@ def process_session(session_id: int, progress: jobs.Progress) -> None:
         held.report = store_report(former if is_same else None, measured)
         held.save(update_fields=["refined", "report"])
         if former is not None and former != held.report:
-            former.delete()
+            forget_report(former)
         if session.has_next:
             jobs.enqueue("prepare_session", session_id)
         jobs.enqueue("refresh_consensus", project.pk, delay_s=project.consensus_delay_s, anew=True)
@@ -207,7 +208,7 @@ def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:
         held.save()
         consensus.store_pairs(held, ballot, aggregate)
         if former is not None and former != held.report:
-            former.delete()
+            forget_report(former)
 
 
 def evaluate_run(run_id: int, progress: jobs.Progress) -> None:

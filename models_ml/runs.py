@@ -157,7 +157,9 @@ def finish_run(run_id: int) -> bool:
     The row lock makes workers that end two seeds at once look one after the other, so that the
     later one sees both.
     """
-    run = Run.objects.select_for_update().get(pk=run_id)
+    run = Run.objects.select_for_update().filter(pk=run_id).first()
+    if run is None:  # no report wants it any more
+        return False
     results = list(run.results.order_by("seed").values_list("accuracy", flat=True))
     if run.finished_at is not None or None in results:
         return False

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from annotation import consensus
 from annotation.models import Consensus, Session
-from clime_project import pipeline
+from clime_project import measuring, pipeline
 from models_ml import jobs, refining
-from models_ml.models import Arm, Job, Report
+from models_ml.models import Arm, Job, JobState, Report, Run, SeedResult
 from tests.clime_project.loop import begin, do_all_jobs, judge, quiet, submit
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +153,43 @@ def test_a_tie_on_a_document_leaves_it_out(prepare):
         session.document_labels.update(label=abs(given.label - flip))
         submit(session)
     assert consensus.agreed_labels(project) == []
+
+
+def test_a_consensus_that_was_replaced_is_not_trained_for_any_longer(prepare):
+    project = prepare(session_count=1)
+    for name in ("amina", "baraka", "chane"):
+        session = begin(project, name)
+        judge(session, careful)
+        submit(session)
+        pipeline.process_session(session.pk, quiet)
+        pipeline.refresh_consensus(project.pk, quiet)
+    wanted = {arm.run_id for report in Report.objects.all() for arm in report.arms.all()}
+    assert set(Run.objects.values_list("pk", flat=True)) == wanted
+    queued = Job.objects.active().filter(kind="train_seed").values_list("subject_id", flat=True)
+    assert SeedResult.objects.filter(run__in=wanted, pk__in=queued).count() == len(queued)
+    cancelled = Job.objects.filter(kind="train_seed", state=JobState.CANCELLED)
+    assert cancelled.exists()  # the consensus of two people, before the third came
+    do_all_jobs()
+    assert not Run.objects.unfinished().exists()
+
+
+def test_a_seed_that_ends_after_nobody_wants_it_harms_nothing(crowd, project):
+    run = project.consensus.report.arms.get(arm=Arm.CLIME).run
+    seed = run.results.first()
+    run.results.update(accuracy=None)
+    Run.objects.filter(pk=run.pk).update(finished_at=None)
+
+    def train_while_it_is_replaced(pk, progress):
+        measuring.forget_report(replaced())
+        measuring.finish_run(run.pk)
+
+    def replaced():
+        report = project.consensus.report
+        Consensus.objects.update(report=None)
+        return report
+
+    job = jobs.enqueue("train_seed", seed.pk)
+    assert not jobs.run(job.pk, {"train_seed": train_while_it_is_replaced})
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+    assert not Run.objects.filter(pk=run.pk).exists()
