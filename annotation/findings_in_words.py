@@ -83,9 +83,14 @@ def _test(test: Findings) -> str:
     if test["kind"] == "mcnemar":
         return f"McNemar’s test on the same {n:,} documents, by what most seeds say"
     if test["kind"] == "single_sample":
-        return f"t-test of {n} people’s accuracies against one"
-    who = "people" if (test["arm"], test["against"]) in _OVER_PEOPLE else "seeds"
-    return f"paired t-test over {n} {who}"
+        label = Arm(test["against"]).label
+        return f"t-test of {n} people’s accuracies against that of {label}"
+    one, many = ("person", "people") if _is_over_people(test) else ("seed", "seeds")
+    return f"paired t-test over {n} {one if n == 1 else many}"
+
+
+def _is_over_people(test: Findings) -> bool:
+    return (test["arm"], test["against"]) in _OVER_PEOPLE
 
 
 def _p_value(test: Findings) -> str:
@@ -99,6 +104,16 @@ def _verdict(test: Findings) -> str:
     if test["p_value"] is None:
         return f"not tested: {test['why_not']}"
     return "more than chance" if test["p_value"] < SURE else "chance alone may explain it"
+
+
+def test_over_seeds(findings: Findings, arm: str) -> str:
+    """Return what the paired test of an arm against Base says, as a sentence; empty without one."""
+    for test in findings.get("tests", ()):
+        names = test["kind"], test["arm"], test["against"]
+        if names == ("paired", arm, Arm.BASE) and test["p_value"] is not None:
+            said = _test(test)
+            return f"{said[0].upper()}{said[1:]}: {_p_value(test)}, {_verdict(test)}."
+    return ""
 
 
 def confusion_tables(findings: Findings, categories: Mapping[int, str]) -> list[ConfusionTable]:

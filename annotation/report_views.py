@@ -32,7 +32,7 @@ def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
     context = {
         "report": report,
         "chart": charts.session_chart(report),
-        "sentences": _comparisons(report.arms),
+        "sentences": _comparisons(report.arms, report.findings),
         "fewest_labels": FEWEST_LABELS,
         **_shown(report.findings, report.arms, report.curve, report.categories),
     }
@@ -62,7 +62,7 @@ def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     }
     if report.consensus:
         shown = report.consensus
-        context |= {"consensus": shown, "sentences": _comparisons(shown.arms)}
+        context |= {"consensus": shown, "sentences": _comparisons(shown.arms, shown.findings)}
         context |= _shown(shown.findings, shown.arms, shown.curve, report.categories)
     return render(request, "reports/project.html", context)
 
@@ -139,12 +139,17 @@ def _as_csv(report: SessionReport | ProjectReport | AnnotatorReport, name: str) 
     return response
 
 
-def _comparisons(arms: Sequence[ArmResult]) -> list[str]:
+def _comparisons(arms: Sequence[ArmResult], findings: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each finished arm but Base, with what its test says, if any."""
     base = next((arm for arm in arms if arm.is_base), None)
     if base is None:
         return []
-    sentences = [compared(arm, base) for arm in arms if not arm.is_base]
-    return [sentence for sentence in sentences if sentence]
+    sentences = []
+    for arm in arms:
+        tested = in_words.test_over_seeds(findings, arm.arm)
+        if not arm.is_base and (sentence := compared(arm, base, is_tested=bool(tested))):
+            sentences.append(f"{sentence} {tested}".strip())
+    return sentences
 
 
 def _shown(

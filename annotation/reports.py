@@ -77,6 +77,8 @@ class SessionReport:
     active_minutes: float
     document_minutes: float
     answers: Answers
+    source_language: str
+    target_language: str
     test_documents: int | None
     labels: int
     categories: dict[int, str]
@@ -152,7 +154,13 @@ def session_reports(
     ids = [session.pk for session in sessions]
     rows = list(
         Session.objects.filter(pk__in=ids)
-        .select_related("annotator", "project__test_corpus", "refined")
+        .select_related(
+            "annotator",
+            "project__test_corpus",
+            "project__embedding__source",
+            "project__embedding__target",
+            "refined",
+        )
         .prefetch_related(
             Prefetch("project__categories", Category.objects.order_by("label")),
             Prefetch("decisions", PolicyDecision.objects.defer("evidence")),
@@ -210,6 +218,8 @@ def _session_report(session: Session, read: _Read) -> SessionReport:
         active_minutes=session.active_minutes,
         document_minutes=session.document_seconds / 60,
         answers=read.answers[session.pk],
+        source_language=project.embedding.source.language,
+        target_language=project.embedding.target.language,
         test_documents=size(project.test_corpus),
         labels=read.labels[session.pk],
         categories=names_of_categories(project),
