@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 
-from annotation.models import Annotator, DocumentLabel, Judgement, Session, SessionState, Verdict
-from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, enqueue_for_each, link
+from annotation import services
+from annotation.models import (
+    Annotator,
+    Consensus,
+    ConsensusPair,
+    DocumentLabel,
+    Judgement,
+    PolicyDecision,
+    Session,
+    SessionState,
+    Verdict,
+)
+from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
 from models_ml.models import Job, JobState
 
-SUBJECT_PAGES["process_session"] = "admin:annotation_session_change"
-SUBJECT_PAGES["update_neighbours"] = "admin:annotation_session_change"
+for _kind in ("process_session", "prepare_session", "update_neighbours"):
+    SUBJECT_PAGES[_kind] = "admin:annotation_session_change"
 
 
 @admin.register(Annotator)
@@ -50,10 +62,15 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         "report_link",
         "submitted_at",
     )
-    list_filter = ("state", "project", "submitted_at")
+    list_filter = (
+        "state",
+        "project",
+        "submitted_at",
+        ("excluded_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("annotator", "project")
     search_fields = ("annotator__worker_id", "project__name", "project__slug")
-    actions = ("process",)
+    actions = ("process", "leave_out", "take_back")
     readonly_fields = ("judgements_link", "minutes", "processing", "refined_link")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
@@ -104,6 +121,67 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
             text = f"{session}: not submitted yet, so there is nothing to run."
             self.message_user(request, text, messages.WARNING)
 
+    @admin.action(description="Leave out of the consensus", permissions=["operate"])
+    def leave_out(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        by = cast(User, request.user)
+        changed = sum(services.exclude_session(session, by=by) for session in queryset)
+        text = f"{count(changed, 'session')} left out of the consensus."
+        self.message_user(request, text, messages.SUCCESS)
+
+    @admin.action(description="Take back into the consensus", permissions=["operate"])
+    def take_back(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        changed = sum(services.include_session(session) for session in queryset)
+        text = f"{count(changed, 'session')} taken back into the consensus."
+        self.message_user(request, text, messages.SUCCESS)
+
+
+@admin.register(Consensus)
+class ConsensusAdmin(ReadOnlyAdmin[Consensus]):
+    list_display = ("project", "method", "people", "pairs_link", "refined_link", "made_at")
+    list_filter = ("method", "made_at")
+    list_select_related = ("project",)
+    search_fields = ("project__name", "project__slug")
+    readonly_fields = ("people", "pairs_link", "refined_link")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Consensus]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(_people=Count("members", distinct=True), _pairs=Count("pairs", distinct=True))
+        )
+
+    @admin.display(description="annotators")
+    def people(self, consensus: Any) -> int:
+        return int(consensus._people)
+
+    @admin.display(description="pairs of words")
+    def pairs_link(self, consensus: Any) -> str:
+        query = f"?consensus__id__exact={consensus.pk}"
+        return link("admin:annotation_consensuspair_changelist", consensus._pairs, query=query)
+
+    @admin.display(description="consensus embedding")
+    def refined_link(self, consensus: Consensus) -> str:
+        if consensus.refined_id is None:
+            return "–"
+        label = f"embedding {consensus.refined_id}"
+        return link("admin:models_ml_embedding_change", label, consensus.refined_id)
+
+
+@admin.register(ConsensusPair)
+class ConsensusPairAdmin(ReadOnlyAdmin[ConsensusPair]):
+    list_display = ("keyword", "word", "accepted", "rejected", "posterior", "consensus")
+    list_filter = ("consensus__project",)
+    list_select_related = ("keyword", "word", "consensus__project")
+    search_fields = ("keyword__text", "word__text")
+
+
+@admin.register(PolicyDecision)
+class PolicyDecisionAdmin(ReadOnlyAdmin[PolicyDecision]):
+    list_display = ("session", "block", "kind", "reason", "made_at")
+    list_filter = ("kind", "session__project", "made_at")
+    list_select_related = ("session__annotator", "session__project")
+    search_fields = ("session__annotator__worker_id", "reason")
+
 
 @admin.register(Judgement)
 class JudgementAdmin(ReadOnlyAdmin[Judgement]):
@@ -117,7 +195,7 @@ class JudgementAdmin(ReadOnlyAdmin[Judgement]):
         "session",
         "created_at",
     )
-    list_filter = ("verdict", "is_added", "is_current", "session__project")
+    list_filter = ("verdict", "is_added", "is_control", "is_current", "session__project")
     list_select_related = ("keyword__word", "word", "session__annotator", "session__project")
     search_fields = ("keyword__word__text", "word__text", "session__annotator__worker_id")
 

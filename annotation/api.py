@@ -102,7 +102,7 @@ class Labels(TaskAPI):
         label = services.record_document_label(
             self.session, self.visit.assignment, **given.validated_data
         )
-        services.note_presence(self.session)
+        services.note_presence(self.session, on_document=True)
         return Response(
             {"document": label.document_id, "label": label.label, "revision": label.revision}
         )

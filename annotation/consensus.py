@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from annotation.models import (
     Annotator,
@@ -22,7 +22,8 @@ from annotation.models import (
     Verdict,
 )
 from models_ml.core.aggregation import Aggregate, Votes
-from models_ml.models import Report, Word
+from models_ml.models import Report, Run, Word
+from models_ml.reports import report_means
 from tasks.models import Project
 
 FEWEST_PEOPLE = 2
@@ -149,6 +150,24 @@ def forget(project: Project) -> None:
     Consensus.objects.filter(project=project).delete()
     if report is not None:
         report.delete()
+
+
+def means_of_people(project: Project) -> list[Mapping[str, float]] | None:
+    """Return the mean accuracies, by arm, of each person's newest session that counts.
+
+    None while one of these sessions is still to be processed or measured: what a consensus says
+    of its people must not depend on which runs end first.
+    """
+    newest: dict[int, Session] = {}
+    for session in sessions_in_consensus(project).order_by("number"):
+        newest[session.annotator_id] = session
+    reports = [newest[annotator].report_id for annotator in sorted(newest)]
+    measured = [report for report in reports if report is not None]
+    arms, curve = Q(report_arms__report__in=measured), Q(curve_points__report__in=measured)
+    if len(measured) < len(reports) or Run.objects.unfinished().filter(arms | curve).exists():
+        return None
+    means = report_means(measured)
+    return [means.get(report, {}) for report in measured]
 
 
 def people_with_work(project: Project) -> int:

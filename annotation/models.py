@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -11,6 +13,7 @@ from tasks.models import (
     Assignment,
     AssignmentState,
     ConsensusMethod,
+    Control,
     HITItem,
     Platform,
     Project,
@@ -132,11 +135,16 @@ class Session(models.Model):
 
     def words_beside(self, keyword: Keyword) -> list[Word]:
         """Return what the annotator is shown beside a keyword, nearest first in each language: the
-        session's own neighbours where it has some, or else the ranking's.
+        session's own neighbours where it has some, or else the ranking's, and the controls among
+        them.
         """
         own = self.neighbours.filter(keyword=keyword) if self.project.live else None
         near = own if own is not None and own.exists() else keyword.neighbours
-        return [n.word for n in near.order_by("position", "id").select_related("word")]
+        words = [n.word for n in near.order_by("position", "id").select_related("word")]
+        controls = Control.objects.filter(project=self.project_id, keyword=keyword)
+        for control in controls.select_related("word").order_by("position", "id"):
+            words = _with_control(words, control)
+        return words
 
     def unopened_keywords(self) -> models.QuerySet[Keyword]:
         """The keywords of the session that its annotator has neither opened nor judged."""
@@ -151,6 +159,18 @@ class Session(models.Model):
             .exclude(pk__in=self.opened_keywords.values("keyword"))
             .exclude(pk__in=self.judgements.values("keyword"))
         )
+
+
+def _with_control(words: Sequence[Word], control: Control) -> list[Word]:
+    """Return words with a control at its position among those of its language.
+
+    A live session may find the control's word near by itself; it stands there once.
+    """
+    others = [word for word in words if word.pk != control.word_id]
+    language = control.word.vocabulary_id
+    places = [place for place, word in enumerate(others) if word.vocabulary_id == language]
+    at = [*places, len(others)][min(control.position - 1, len(places))]
+    return [*others[:at], control.word, *others[at:]]
 
 
 class OpenedKeyword(models.Model):

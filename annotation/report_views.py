@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
 from rest_framework.utils.encoders import JSONEncoder
 
 from annotation import findings_in_words as in_words
 from annotation import report_charts as charts
+from annotation import services
+from annotation.agreement import agreement
 from annotation.annotator_reports import AnnotatorReport, annotator_report
 from annotation.models import Annotator, Session
 from annotation.project_reports import ProjectReport, project_report
+from annotation.quality import care
 from annotation.report_tables import as_csv
 from annotation.reports import SessionReport, session_report
 from models_ml.models import Report
@@ -34,6 +40,7 @@ def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
         "chart": charts.session_chart(report),
         "sentences": _comparisons(report.arms, report.findings),
         "fewest_labels": FEWEST_LABELS,
+        "care": care([get_object_or_404(Session, pk=session_id)])[0],
         **_shown(report.findings, report.arms, report.curve, report.categories),
     }
     return render(request, "reports/session.html", context)
@@ -54,10 +61,13 @@ def session_csv(request: HttpRequest, session_id: int) -> HttpResponse:
 @staff_member_required
 def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's report as a page."""
-    report = _of_project(slug)
+    project = get_object_or_404(Project, slug=slug)
+    report = project_report(project)
     context: dict[str, Any] = {
         "report": report,
         "chart": charts.project_chart(report),
+        "agreement": agreement(project),
+        "care": care(project.sessions.all()),
         "people_chart": charts.people_chart(report),
     }
     if report.consensus:
@@ -65,6 +75,32 @@ def project_page(request: HttpRequest, slug: str) -> HttpResponse:
         context |= {"consensus": shown, "sentences": _comparisons(shown.arms, shown.findings)}
         context |= _shown(shown.findings, shown.arms, shown.curve, report.categories)
     return render(request, "reports/project.html", context)
+
+
+@staff_member_required
+@permission_required("annotation.change_session", raise_exception=True)
+@require_POST
+def exclude(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Leave a session out of the consensus, and lead back to where that was decided."""
+    session = get_object_or_404(Session.objects.select_related("project"), pk=session_id)
+    services.exclude_session(session, by=cast(User, request.user))  # staff are logged in
+    return _back(request, session)
+
+
+@staff_member_required
+@permission_required("annotation.change_session", raise_exception=True)
+@require_POST
+def include(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Take a session back into the consensus, and lead back to where that was decided."""
+    session = get_object_or_404(Session.objects.select_related("project"), pk=session_id)
+    services.include_session(session)
+    return _back(request, session)
+
+
+def _back(request: HttpRequest, session: Session) -> HttpResponse:
+    if request.POST.get("back") == "session":
+        return redirect("reports:session", session.pk)
+    return redirect("reports:project", session.project.slug)
 
 
 @staff_member_required

@@ -287,6 +287,7 @@ def _said(sessions: list[Session]) -> dict[int, tuple[int, ...]]:
     """Return accepted, rejected, added, decided among the shown, and keywords answered."""
     counts = (
         Judgement.objects.current()
+        .about_words()
         .filter(session__in=sessions)
         .order_by()
         .values_list("session")
@@ -365,7 +366,11 @@ def _shown(sessions: list[Session]) -> dict[_Take, tuple[int, ...]]:
 
 def keyword_tallies(project: Project) -> tuple[KeywordTally, ...]:
     """Return the project's most salient keywords with what was said of their neighbours."""
-    said = Q(judgements__session__project=project, judgements__is_current=True)
+    said = Q(
+        judgements__session__project=project,
+        judgements__is_current=True,
+        judgements__is_control=False,
+    )
     decided = said & ~Q(judgements__verdict=Verdict.LEAVE)
     accepted = said & Q(judgements__verdict=Verdict.ACCEPT)
     rows = (

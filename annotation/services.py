@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -50,14 +51,27 @@ def open_session(assignment: Assignment) -> Session:
     return session
 
 
-def note_presence(session: Session) -> None:
-    """Count the time since the session's last sign of life as work, unless it was a break."""
+def note_presence(session: Session, *, on_document: bool = False) -> None:
+    """Count the time since the session's last sign of life as work, unless it was a break.
+
+    on_document: whether the item at hand is a document, so that documents and keywords can be
+    told apart by what they take.
+    """
     now, last = timezone.now(), session.last_seen_at
     gap = now - last if last else None
     worked_s = gap.total_seconds() if gap and gap <= IDLE else 0.0
     # Conditional on what was read: of two requests at once, only one counts the gap.
     Session.objects.filter(pk=session.pk, last_seen_at=last, state=SessionState.OPEN).update(
-        last_seen_at=now, active_seconds=F("active_seconds") + worked_s
+        last_seen_at=now,
+        active_seconds=F("active_seconds") + worked_s,
+        document_seconds=F("document_seconds") + (worked_s if on_document else 0.0),
+    )
+
+
+def note_context(session: Session) -> None:
+    """Count that a word was looked at in sentences, as long as the session is open."""
+    Session.objects.filter(pk=session.pk, state=SessionState.OPEN).update(
+        contexts_opened=F("contexts_opened") + 1
     )
 
 
@@ -125,6 +139,7 @@ def record_judgement(
         word=word,
         verdict=verdict,
         is_added=word not in session.words_beside(keyword),
+        is_control=session.project.controls.filter(keyword=keyword, word=word).exists(),
         revision=last.revision + 1 if last else 1,
     )
 
@@ -190,6 +205,28 @@ def record_document_label(
         label=label,
         revision=last.revision + 1 if last else 1,
     )
+
+
+@transaction.atomic
+def exclude_session(session: Session, *, by: User) -> bool:
+    """Leave a session out of its project's consensus, as a person decides; False if it was."""
+    changed = Session.objects.filter(pk=session.pk, excluded_at=None).update(
+        excluded_at=timezone.now(), excluded_by=by
+    )
+    if changed:
+        jobs.enqueue("refresh_consensus", session.project_id, anew=True)
+    return bool(changed)
+
+
+@transaction.atomic
+def include_session(session: Session) -> bool:
+    """Take a session back into its project's consensus; False if it was not left out."""
+    changed = Session.objects.filter(pk=session.pk, excluded_at__isnull=False).update(
+        excluded_at=None, excluded_by=None
+    )
+    if changed:
+        jobs.enqueue("refresh_consensus", session.project_id, anew=True)
+    return bool(changed)
 
 
 @transaction.atomic

@@ -110,6 +110,7 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         "project": visit.project,
         "outline": pages.outline(visit.assignment),
         "categories": visit.project.categories.all(),
+        "has_controls": visit.project.controls.exists(),
     }
     return render(request, "annotation/welcome.html", page)
 
@@ -122,7 +123,7 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
         return _see("start", visit.token)
     items = visit.assignment.hit.items
     asked = get_object_or_404(items.select_related("keyword__word", "document"), position=position)
-    services.note_presence(session)
+    services.note_presence(session, on_document=asked.document is not None)
     if request.method == "POST":
         anchor = _take_answer(request, visit, session, asked)
         return _see("item", visit.token, position, anchor=anchor)
@@ -137,13 +138,15 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
         page["shown"] = pages.document_page(session, asked)
         return render(request, "annotation/document.html", page)
     services.open_keyword(session, asked.keyword)
-    page["shown"] = pages.keyword_page(
+    page["shown"] = shown = pages.keyword_page(
         session,
         asked.keyword,
         context_of=_whole_number(request.GET.get("context", "")),
         search_side=request.GET.get("side", ""),
         query=request.GET.get("q", ""),
     )
+    if shown.concordance is not None:
+        services.note_context(session)
     return render(request, "annotation/keyword.html", page)
 
 
@@ -180,6 +183,7 @@ def concordance(request: HttpRequest, visit: Visit, word_id: int) -> HttpRespons
     shown = pages.concordance(visit.agreed.project, word_id)
     if shown is None:
         raise Http404
+    services.note_context(visit.agreed)
     return render(request, "annotation/_concordance.html", {"concordance": shown})
 
 

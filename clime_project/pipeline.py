@@ -7,10 +7,12 @@ retrain) → report. Each function is a job: it takes a row's id, may be run twi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from django.db import transaction
 from django.db.models import QuerySet
+from numpy.typing import NDArray
 
 from annotation import consensus
 from annotation import services as annotation_services
@@ -31,10 +33,11 @@ from clime_project.measuring import (
     start_run,
     store_report,
 )
-from models_ml import jobs, learning, refining, runs, services
+from models_ml import describing, jobs, learning, refining, runs, services
 from models_ml.core import aggregation
 from models_ml.core.constraints import ACCEPTED, REJECTED, Constraint
-from models_ml.models import Document, Embedding, Ranking, Run, SeedResult
+from models_ml.models import Document, Embedding, Ranking, Run, SeedResult, Word
+from tasks import controls
 from tasks import services as tasks_services
 from tasks.models import HITItem, Project, ProjectState, RefineFrom
 
@@ -58,7 +61,9 @@ def prepare_project(project_id: int, progress: jobs.Progress) -> None:
     progress("choosing documents to label", 0, 1)
     documents = _documents(project, ranking)
     with transaction.atomic():
-        tasks_services.create_hits(project, keywords=ranking.keywords.all(), documents=documents)
+        keywords = list(ranking.keywords.select_related("word", "ranking__embedding"))
+        controls.place_controls(project, keywords, far_words=learning.far_words)
+        tasks_services.create_hits(project, keywords=keywords, documents=documents)
         base = run_of(project, project.embedding)
         Project.objects.filter(pk=project.pk).update(ranking=ranking, base_run=base)
         Project.objects.filter(pk=project.pk, state=ProjectState.DRAFT).update(
@@ -108,8 +113,9 @@ def process_session(session_id: int, progress: jobs.Progress) -> None:
     measured = measure(project, said, parent=parent, report=progress)
     with transaction.atomic():
         held = Session.objects.select_for_update().get(pk=session_id)
-        former = held.report
-        held.refined, held.report = measured.refined, store_report(former, measured)
+        former, is_same = held.report, held.refined == measured.refined
+        held.refined = measured.refined
+        held.report = store_report(former if is_same else None, measured)
         held.save(update_fields=["refined", "report"])
         if former is not None and former != held.report:
             former.delete()
@@ -139,13 +145,16 @@ def prepare_session(session_id: int, progress: jobs.Progress) -> None:
         report=progress,
     )
     documents = _documents(project, ranking, skip=asked.values_list("document", flat=True))
-    tasks_services.offer_session(
-        project,
-        session_number=session.number + 1,
-        owner=tasks_services.Owner(annotator.platform, annotator.worker_id),
-        keywords=ranking.keywords.all(),
-        documents=documents,
-    )
+    keywords = list(ranking.keywords.select_related("word", "ranking__embedding"))
+    with transaction.atomic():
+        controls.place_controls(project, keywords, far_words=learning.far_words)
+        tasks_services.offer_session(
+            project,
+            session_number=session.number + 1,
+            owner=tasks_services.Owner(annotator.platform, annotator.worker_id),
+            keywords=keywords,
+            documents=documents,
+        )
 
 
 def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:
@@ -168,9 +177,9 @@ def refresh_consensus(project_id: int, progress: jobs.Progress) -> None:
         held, _ = Consensus.objects.get_or_create(
             project=project, defaults={"method": project.consensus_method}
         )
-        former = held.report
+        former, is_same = held.report, held.refined == measured.refined
         held.method, held.refined = project.consensus_method, measured.refined
-        held.report = store_report(former, measured)
+        held.report = store_report(former if is_same else None, measured)
         held.save()
         consensus.store_pairs(held, ballot, aggregate)
         if former is not None and former != held.report:
@@ -191,7 +200,47 @@ def train_seed(result_id: int, progress: jobs.Progress) -> None:
 
 
 def describe_report(report_id: int, progress: jobs.Progress) -> None:
-    """Say what the finished runs of a report mean."""
+    """Say what the finished runs of a report mean; a report that was replaced belongs to nobody."""
+    session = Session.objects.filter(report=report_id).select_related("project__embedding").first()
+    held = Consensus.objects.filter(report=report_id).select_related("project__embedding").first()
+    if session is not None:
+        _describe_consensus(session.project)
+        constraints = what_counts(session)[1].constraints
+        _describe(session, constraints, people=(), progress=progress)
+    elif held is not None and (people := consensus.means_of_people(held.project)) is not None:
+        _describe(held, constraints_of_consensus(held), people=people, progress=progress)
+
+
+def _describe(
+    owner: Session | Consensus,
+    constraints: Sequence[Constraint],
+    *,
+    people: Sequence[Mapping[str, float]],
+    progress: jobs.Progress,
+) -> None:
+    """Describe the report of a session or a consensus, if its runs have ended and it is new."""
+    report = owner.report
+    if report is None or report.described_at or Run.objects.unfinished().of_report(report).exists():
+        return
+    findings = describing.describe(
+        report,
+        base=owner.project.embedding,
+        refined=owner.refined,
+        constraints=constraints,
+        people=people,
+        progress=progress,
+    )
+    describing.store(report, findings)
+
+
+def _describe_consensus(project: Project) -> None:
+    """Have a consensus described that waited for the runs of its people.
+
+    Called with every person's runs that end: the last of them finds that all have.
+    """
+    held = Consensus.objects.filter(project=project, report__described_at=None).first()
+    if held is not None and held.report_id and consensus.means_of_people(held.project) is not None:
+        jobs.enqueue("describe_report", held.report_id, anew=True)
 
 
 HANDLERS: Mapping[str, jobs.Handler] = {
@@ -230,16 +279,31 @@ def constraints_of_ballot(
     project: Project, ballot: consensus.Ballot, aggregate: aggregation.Aggregate
 ) -> list[Constraint]:
     """Return a consensus as constraints: each pair by the surer side, weighed by how sure it is."""
-    weights = aggregation.constraint_weights(aggregate.posterior)
     words = consensus.words_of(ballot)
+    pairs = [(words[keyword], words[word]) for keyword, word in ballot.pairs]
+    return _weighted(project.embedding, pairs, aggregate.posterior)
+
+
+def constraints_of_consensus(held: Consensus) -> list[Constraint]:
+    """Return the constraints that a stored consensus was made of, by its pairs."""
+    rows = list(held.pairs.select_related("keyword", "word").order_by("id"))
+    posterior = np.array([row.posterior for row in rows])
+    pairs = [(row.keyword, row.word) for row in rows]
+    return _weighted(held.project.embedding, pairs, posterior)
+
+
+def _weighted(
+    embedding: Embedding, pairs: Iterable[tuple[Word, Word]], posterior: NDArray[np.float64]
+) -> list[Constraint]:
+    weights = aggregation.constraint_weights(posterior)
     return [
         Constraint(
-            refining.word_id(project.embedding, words[keyword]),
-            refining.word_id(project.embedding, words[word]),
+            refining.word_id(embedding, keyword),
+            refining.word_id(embedding, word),
             ACCEPTED if weight > 0 else REJECTED,
             abs(float(weight)),
         )
-        for (keyword, word), weight in zip(ballot.pairs, weights, strict=True)
+        for (keyword, word), weight in zip(pairs, weights, strict=True)
         if weight
     ]
 

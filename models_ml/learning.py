@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
 from django.db import transaction
 
 from models_ml import storage
@@ -18,7 +19,7 @@ from models_ml.core.corpus import Document as CoreDocument
 from models_ml.core.corpus import EncodedCorpus, encode
 from models_ml.core.embeddings import Embedding as Space
 from models_ml.core.embeddings import Side
-from models_ml.core.neighbours import nearest
+from models_ml.core.neighbours import nearest, unit
 from models_ml.core.salience import rank_keywords
 from models_ml.core.training import predict, train
 from models_ml.models import Corpus, Document, Embedding, Keyword, Neighbour, Ranking, Word
@@ -33,6 +34,9 @@ from models_ml.refining import (
 from models_ml.services import ReportProgress, content_key, core_documents
 
 RANKING_SEED = 0
+FREQUENT_WORDS = 2_000  # among which far words are looked for
+FAR_PERCENTILE = 5  # of their cosines with the keyword; what lies below is far
+FAR_WORDS = 20  # drawn of those for each keyword
 
 
 def encoded(corpus: Corpus, space: Space, side: Side) -> EncodedCorpus:
@@ -128,6 +132,24 @@ def rank(
         Keyword.objects.bulk_create(rows)
         Neighbour.objects.bulk_create(neighbour_rows(rows, near, words))
     return ranking
+
+
+def far_words(keyword: Keyword) -> list[Word]:
+    """Return frequent target words that are far from a keyword, drawn at random, FAR_WORDS at most.
+
+    The same keyword in the same vectors gets the same words. Words without a vector are left out.
+    """
+    embedding = keyword.ranking.embedding
+    space = open_space(embedding)
+    ids = space.offset(Side.TARGET) + np.arange(min(FREQUENT_WORDS, len(space.target)))
+    rows = unit(space.gather(ids))  # (words, dim)
+    ids, rows = ids[rows.any(axis=1)], rows[rows.any(axis=1)]
+    asked = word_id(embedding, keyword.word)
+    cosines = rows @ unit(space.gather(np.array([asked])))[0]
+    far = ids[cosines <= np.percentile(cosines, FAR_PERCENTILE)] if len(ids) else ids
+    drawn = np.random.default_rng([RANKING_SEED, asked]).permutation(far)[:FAR_WORDS].tolist()
+    words = words_of(embedding, space, set(drawn))
+    return [words[place] for place in drawn]
 
 
 def choose_documents(

@@ -52,9 +52,14 @@ def _vectors(vocabulary: Vocabulary) -> Vectors:
     )
 
 
+@lru_cache(maxsize=4)  # one object for one space, so that what is known of it, its anchors, is kept
+def _open_base(source: Vectors, target: Vectors) -> Space:
+    return Space(source, target)
+
+
 def open_space(embedding: Embedding) -> Space:
     """Return the vectors of an embedding: its vocabularies', and the rows that were moved."""
-    space = Space(_vectors(embedding.source), _vectors(embedding.target))
+    space = _open_base(_vectors(embedding.source), _vectors(embedding.target))
     if embedding.delta is None:
         return space
     delta = load_file(storage.local_path(embedding.delta))

@@ -17,7 +17,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from models_ml.core.batches import CompactCorpus, compact
-from models_ml.core.classifiers import ClassifierConfig
+from models_ml.core.classifiers import Classifier, ClassifierConfig
 from models_ml.core.code_switching import code_switched
 from models_ml.core.corpus import EncodedCorpus
 from models_ml.core.embeddings import Embedding as Space
@@ -94,20 +94,45 @@ def train_seed(result: SeedResult, *, report: ReportProgress) -> None:
     if result.accuracy is not None:
         return
     run = result.run
-    bench = _bench(run.pk)
+    bench = _bench(run.key)
     predicted = np.empty(len(bench.truth), dtype=np.int64)
     for part in bench.parts:
-        model = fit(
-            part.training,
-            classes=run.config["classes"],
-            classifier=ClassifierConfig(kind=run.config["classifier"]),
-            config=TrainingConfig(scale_free=run.config.get("scale_free", False)),
-            seed=result.seed,
-            progress=lambda done, total: report("training a classifier", done, total),
-        )
+        model = _trained(run, part, seed=result.seed, report=report)
         predicted[part.positions] = predict_compact(model, part.test).argmax(axis=1)
     SeedResult.objects.untrained().filter(pk=result.pk).update(
         accuracy=float(np.mean(predicted == bench.truth)), predictions=predicted.tolist()
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSeed:
+    """A classifier as one seed of a run made it, and what it was measured on."""
+
+    model: Classifier
+    space: Space
+    test: EncodedCorpus
+
+
+def trained_seed(run: Run, seed: int, *, report: ReportProgress) -> TrainedSeed:
+    """Return the classifier of one seed, trained again: runs keep predictions, not classifiers.
+
+    Raises ValueError for a run that is cross-validated, which has several a seed.
+    """
+    bench = _bench(run.key)
+    if len(bench.parts) != 1:
+        raise ValueError(f"{run} has {len(bench.parts)} classifiers a seed, not one")
+    model = _trained(run, bench.parts[0], seed=seed, report=report)
+    return TrainedSeed(model, bench.space, bench.test)
+
+
+def _trained(run: Run, part: _Part, *, seed: int, report: ReportProgress) -> Classifier:
+    return fit(
+        part.training,
+        classes=run.config["classes"],
+        classifier=ClassifierConfig(kind=run.config["classifier"]),
+        config=TrainingConfig(scale_free=run.config.get("scale_free", False)),
+        seed=seed,
+        progress=lambda done, total: report("training a classifier", done, total),
     )
 
 
@@ -143,19 +168,21 @@ class _Part:
 class _Bench:
     """A run's documents, ready to train on: one part, or FOLDS parts to cross-validate."""
 
+    space: Space
+    test: EncodedCorpus
     parts: tuple[_Part, ...]
     truth: NDArray[np.int64]
 
 
 @lru_cache(maxsize=2)  # the seeds of a run follow one another
-def _bench(run_id: int) -> _Bench:
-    run = Run.objects.select_related("embedding", "train_corpus", "test_corpus").get(pk=run_id)
+def _bench(run_key: str) -> _Bench:
+    run = Run.objects.select_related("embedding", "train_corpus", "test_corpus").get(key=run_key)
     space = open_space(run.embedding)
     source = encoded(run.train_corpus, space, Side.SOURCE)
     source = code_switched(source, open_switches(run.embedding), seed=RANKING_SEED)
     test = _test_documents(run, space)
     truth = checked_labels(test.labels, run.config["classes"]).numpy()
-    return _Bench(tuple(_parts(run, space, source, test)), truth)
+    return _Bench(space, test, tuple(_parts(run, space, source, test)), truth)
 
 
 def _parts(run: Run, space: Space, source: EncodedCorpus, test: EncodedCorpus) -> Iterator[_Part]:

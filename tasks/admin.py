@@ -14,13 +14,14 @@ from django.utils.html import format_html
 
 from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
 from models_ml.models import Artefact, Embedding, Job, JobState
-from tasks import services
+from tasks import controls, services
 from tasks.admin_links import LinkPages
 from tasks.forms import CategoryForm, ProjectForm
 from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
 from tasks.platforms import platform_of
 
-SUBJECT_PAGES["prepare_project"] = "admin:tasks_project_change"
+for _kind in ("prepare_project", "refresh_consensus"):
+    SUBJECT_PAGES[_kind] = "admin:tasks_project_change"
 
 # Preparation makes HITs of these, and HITs that people were given stay as they are.
 FIXED_ONCE_OFFERED = (
@@ -37,6 +38,9 @@ FIXED_ONCE_OFFERED = (
     "is_diverse",
     "classifier",
 )
+
+
+CONTROLS = ("control_identical", "control_translations", "control_random", "known_translations")
 
 
 class CategoryInline(admin.TabularInline[Category, Project]):
@@ -73,7 +77,7 @@ class ProjectAdmin(LinkPages):
     list_filter = ("state", "method", "classifier")
     list_select_related = ("embedding__source", "embedding__target")
     search_fields = ("name", "slug")
-    actions = ("prepare", "make_links")
+    actions = ("prepare", "make_links", "refresh_consensus")
     prepopulated_fields = {"slug": ("name",)}
     raw_id_fields = ("annotator_file",)
     fieldsets = (
@@ -136,6 +140,22 @@ class ProjectAdmin(LinkPages):
             },
         ),
         (
+            "Care and controls",
+            {
+                "description": "Control words are words whose answers are known. They tell how "
+                "carefully people answer, and move nothing. They are placed when the project is "
+                "prepared, and again for each later session; a keyword gets one at most.",
+                "fields": (
+                    "control_identical",
+                    "control_translations",
+                    "control_random",
+                    "known_translations",
+                    "controls_placed",
+                    "fastest_answer_s",
+                ),
+            },
+        ),
+        (
             "Places",
             {
                 "description": "A higher overlap makes places free at once; "
@@ -171,7 +191,7 @@ class ProjectAdmin(LinkPages):
             },
         ),
     )
-    standing = ("preparation", "free_places", "report", "links", "work")
+    standing = ("preparation", "free_places", "report", "links", "work", "controls_placed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         return (
@@ -190,7 +210,9 @@ class ProjectAdmin(LinkPages):
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if obj.ranking_id and set(form.changed_data) & set(FIXED_ONCE_OFFERED):
+        made_of = {*FIXED_ONCE_OFFERED, *CONTROLS}
+        is_offered = Assignment.objects.filter(hit__project=obj).exists()
+        if obj.ranking_id and not is_offered and set(form.changed_data) & made_of:
             text = "Prepare the project again: its HITs are still those of the old settings."
             self.message_user(request, text, messages.WARNING)
 
@@ -244,6 +266,13 @@ class ProjectAdmin(LinkPages):
     def links(self, project: Project) -> str:
         return link("admin:tasks_project_links", "links", project.pk)
 
+    @admin.display(description="placed in the first session")
+    def controls_placed(self, project: Project) -> str:
+        if project.ranking_id is None:
+            return "–"
+        wanted, placed = controls.wanted_controls(project), controls.placed_controls(project)
+        return " · ".join(f"{kind.label}s: {placed[kind]} of {wanted[kind]}" for kind in wanted)
+
     @admin.display(description="made from it")
     def work(self, project: Project) -> str:
         lists = (
@@ -263,6 +292,10 @@ class ProjectAdmin(LinkPages):
         able = [project for project in queryset if self._can_be_prepared(request, project)]
         chosen = Project.objects.filter(pk__in=[project.pk for project in able])
         enqueue_for_each(request, self, "prepare_project", chosen)
+
+    @admin.action(description="Refresh the consensus now", permissions=["change"])
+    def refresh_consensus(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        enqueue_for_each(request, self, "refresh_consensus", queryset)
 
     def _can_be_prepared(self, request: HttpRequest, project: Project) -> bool:
         if project.categories.count() >= 2:
@@ -331,6 +364,7 @@ class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
         "worker_id",
         "hit_link",
         "state_word",
+        "opens_at",
         "expires_at",
         "submitted_at",
         "page",
@@ -352,7 +386,7 @@ class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
 
     @admin.display(description="task page")
     def page(self, assignment: Assignment) -> str:
-        if not assignment.is_open:
+        if not assignment.is_held:
             return "–"
         address = platform_of(assignment.hit.platform).task_url(assignment)
         return format_html('<a href="{}">open</a>', address)

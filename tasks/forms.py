@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from tasks import services
+from tasks import controls, services
 from tasks.models import LEAST_REGULARIZATION, LIVE_METHODS, Category, Project, ProjectState
 
 
@@ -41,6 +41,7 @@ class ProjectForm(forms.ModelForm[Project]):
             able = ", ".join(LIVE_METHODS)
             self.add_error("method", f"This method cannot refine live. These can: {able}.")
         self._check_languages(value)
+        self._check_translations(value)
         if value("state") == ProjectState.OPEN and instance.ranking_id is None:
             self.add_error("state", "It opens by itself when it is prepared; leave it a draft.")
         return data
@@ -57,6 +58,21 @@ class ProjectForm(forms.ModelForm[Project]):
             corpus = value(name)
             if name in self.fields and corpus and corpus.vocabulary_id != vocabulary_id:
                 self.add_error(name, "These documents are not in the embedding's vocabulary.")
+
+    def clean_known_translations(self) -> str:
+        text: str = self.cleaned_data["known_translations"]
+        try:
+            controls.read_translations(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        return text
+
+    def _check_translations(self, value: Callable[[str], Any]) -> None:
+        """Refuse known translations of words that nobody can be shown."""
+        text, embedding = self.cleaned_data.get("known_translations"), value("embedding")
+        if text and embedding:
+            for sentence in controls.unknown_words(controls.read_translations(text), embedding):
+                self.add_error("known_translations", sentence)
 
 
 class CategoryForm(forms.ModelForm[Category]):

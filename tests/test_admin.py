@@ -14,9 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import DocumentLabel, Judgement
-from models_ml.models import Embedding, Job
+from annotation.models import Consensus, DocumentLabel, Judgement
+from models_ml.models import Embedding, Job, Report
 from tasks import services
+from tasks.controls import place_controls
 from tasks.models import LIVE_METHODS, Assignment, Project
 from tests.factories import (
     make_artefact,
@@ -84,6 +85,13 @@ def a_busy_project(name):
         key=name,
     )
     make_report(session, base=make_run(project), clime=make_run(project, embedding=session.refined))
+    together = Consensus.objects.create(
+        project=project, method="majority", refined=session.refined, report=Report.objects.create()
+    )
+    together.pairs.create(
+        keyword=keyword.word, word=neighbour.word, accepted=1, rejected=0, posterior=1
+    )
+    session.decisions.create(block=2, kind="document", reason="Why.", evidence={})
     make_link(project, f"another of {name}")
     for kind, subject in (("process_session", session), ("prepare_project", project)):
         Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
@@ -246,6 +254,30 @@ def test_documents_in_another_language_are_refused(manager, project):
     english = make_corpus(project.embedding.source, ["a fever"], labels=[1])
     answer = saved(manager, project, test_corpus=english.pk)
     assert errors(answer) == ["These documents are not in the embedding's vocabulary."]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("nurse muuguzi", "Line 1: 'nurse muuguzi' is not two words with a tab between."),
+        ("fever\thoma\nnurze\tmuuguzi", "Line 2: 'nurze' is not among the English words."),
+        ("fever\thomaa", "Line 1: 'homaa' is not among the Swahili words."),
+    ],
+)
+def test_known_translations_are_refused_by_line_and_value(manager, project, text, error):
+    assert errors(saved(manager, project, known_translations=text)) == [error]
+
+
+def test_a_projects_page_tells_how_many_controls_were_placed_of_those_wanted(manager, project):
+    answer = saved(
+        manager, project, known_translations="nurse\tmto", control_translations=2, follow=True
+    )
+    assert "Prepare the project again" in messages(answer)[0]
+    project.refresh_from_db()
+    place_controls(project, list(project.ranking.keywords.all()), far_words=lambda keyword: [])
+    html = manager.get(address(Project, "change", project.pk)).content.decode()
+    placed = "identical words: 0 of 0 · known translations: 1 of 2 · far random words: 0 of 0"
+    assert placed in html
 
 
 def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):

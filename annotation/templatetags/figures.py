@@ -37,3 +37,9 @@ def is_among(word: str, neighbours: Sequence[tuple[str, float]]) -> bool:
 def words(name: str) -> str:
     """Return a setting's name as words: `learning_rate` is "learning rate"."""
     return name.replace("_", " ")
+
+
+@register.filter
+def coefficient(value: float | None) -> str:
+    """Return a coefficient to two decimals, with a true minus; a dash for None."""
+    return "–" if value is None else f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")

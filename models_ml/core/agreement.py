@@ -1,7 +1,8 @@
 """How far annotators agree: beyond chance, with each other, and with their consensus.
 
-Everywhere three parallel arrays say who said what: units (items), annotators and values, of any
-codes, (ratings,) each; what was not rated is not there. numpy alone: the web process imports this.
+Everywhere three parallel arrays say who said what, (ratings,) each: units (items) and annotators
+by number, and values of any kind; what was not rated is not there. numpy alone: the web process
+imports this.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def alpha_with_interval(
     value, pairable = _value(sums), int(sums[:, 1:].sum())
     if value is None:
         return Alpha(None, None, None, len(sums), pairable)
-    alphas = _alpha(np.stack(list(_resampled(sums, resamples, seed))))
+    resampled = list(_resampled(sums, resamples, seed))
+    alphas = _alpha(np.array(resampled).reshape(-1, sums.shape[1]))
     defined = alphas[~np.isnan(alphas)]
     low, high = np.percentile(defined, COVERAGE).tolist() if len(defined) else (None, None)
     return Alpha(value, low, high, len(sums), pairable)
@@ -79,16 +81,17 @@ class _Ratings:
     @classmethod
     def of(cls, units: ArrayLike, annotators: ArrayLike, values: ArrayLike) -> _Ratings:
         """Return the ratings; ValueError for unequal lengths, or two of one person for a unit."""
-        arrays = [np.asarray(array) for array in (units, annotators, values)]
-        lengths = tuple(array.shape for array in arrays)
-        if len(set(lengths)) > 1 or arrays[0].ndim != 1:
-            raise ValueError(f"units, annotators and values are not one list each: {lengths}")
-        pairs, times = np.unique(np.stack(arrays[:2]), axis=1, return_counts=True)
+        unit, annotator = (np.asarray(array, dtype=np.int64) for array in (units, annotators))
+        value = np.asarray(values)
+        shapes = (unit.shape, annotator.shape, value.shape)
+        if len(set(shapes)) > 1 or unit.ndim != 1:
+            raise ValueError(f"units, annotators and values are not one list each: {shapes}")
+        pairs, times = np.unique(np.stack([unit, annotator]), axis=1, return_counts=True)
         if (times > 1).any():
-            unit, annotator = pairs[:, times.argmax()]
-            raise ValueError(f"annotator {annotator} rated unit {unit} more than once")
-        unit, value = (np.unique(array, return_inverse=True)[1] for array in arrays[::2])
-        return cls(unit, arrays[1], value)
+            of_unit, twice = pairs[:, times.argmax()]
+            raise ValueError(f"annotator {twice} rated unit {of_unit} more than once")
+        unit, value = (np.unique(array, return_inverse=True)[1] for array in (unit, value))
+        return cls(unit, annotator, value)
 
     @property
     def units(self) -> int:

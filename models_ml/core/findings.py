@@ -13,9 +13,9 @@ from typing import Any
 class Test:
     """A test of whether two accuracies differ by more than chance (the paper's Table 2).
 
-    kind: `paired` over seeds, `single_sample` of several people's means against one accuracy, or
-    `mcnemar` over test documents. p_value is two-sided; None where there is none, and why_not says
-    why.
+    kind: `paired` over seeds, `mcnemar` over test documents, `single_sample` of several people's
+    means against one accuracy, or `paired_people` over people's means. n: of seeds, documents or
+    people. p_value is two-sided; None where there is none, and why_not says why.
     """
 
     __test__ = False  # pytest takes classes called Test… for its own
@@ -32,7 +32,7 @@ class Test:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How well one category was found, on average over seeds; fractions."""
+    """How well one category was found, by the mean confusion of the seeds; fractions."""
 
     label: int
     precision: float
@@ -114,7 +114,9 @@ class KeywordMap:
 class ChangedDocument:
     """A test document that CLIME puts elsewhere than Base, and the words that did it.
 
-    before, after: the labels that most seeds predict; words: (word, contribution in log-odds).
+    document: its id in the imported file. before, after: the labels that most seeds predict.
+    words: (word, contribution in log-odds), as the first seed's classifiers have it; none where
+    these do not put the document elsewhere.
     """
 
     document: int

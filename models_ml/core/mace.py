@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from models_ml.core.votes import Aggregate, Floats, Votes, probability_right, settled, sigmoid
 
 COMPETENCE_PRIOR = (0.5, 0.5)  # Beta, of Hovy et al. 2013
 HABIT_PRIOR = 10.0  # Dirichlet, of their program; the paper names none
-RESTARTS = 10
+STARTS = 10
+TRIAL = 50  # rounds of each start; both as in their program
 _EQUAL = 1e-6  # log-likelihoods nearer than this are one outcome
 
 
-def mace(votes: Votes, *, restarts: int = RESTARTS, seed: int = 0) -> Aggregate:
+def mace(votes: Votes, *, seed: int = 0) -> Aggregate:
     """Return the consensus where an annotator either knows the item or answers by habit.
 
-    Variational Bayes from random starts, of which the likeliest outcome is kept. Competence is the
-    probability of knowing; as any habit is right on half of equally likely truths, reliability is
-    (1 + competence) / 2, never below ½: this model has no adversaries.
+    Variational Bayes from ten random starts, of which the likeliest is followed to its end.
+    Competence is the probability of knowing; as any habit is right on half of equally likely
+    truths, reliability is (1 + competence) / 2, never below ½: this model has no adversaries.
     Source: Hovy et al. 2013, sections 2 and 3.2.
     """
+    step = partial(_step, votes)
     generator = np.random.default_rng(seed)
-    best, highest = None, -np.inf
-    for _ in range(restarts):
-        drawn = generator.uniform(1, 2.5, (2, votes.annotators, 2))  # as in their program
-        start = drawn / drawn.sum(axis=2, keepdims=True)
-        state, iterations = settled(lambda state: _step(votes, state), start)
-        likelihoods = _likelihoods(votes, state)
-        likelihood = float(np.logaddexp(*likelihoods).sum())
-        if best is None or likelihood > highest + _EQUAL:  # else the first of equals
-            competence = state[0, :, 0] / state[0].sum(axis=1)
-            posterior = sigmoid(likelihoods[1] - likelihoods[0])
-            best, highest = Aggregate(posterior, (1 + competence) / 2, iterations), likelihood
-    if best is None:
-        raise ValueError(f"MACE needs a start, not {restarts}")
-    return best
+    best, rounds, highest = np.empty((2, votes.annotators, 2)), 0, -np.inf
+    for _ in range(STARTS):
+        drawn = generator.uniform(1, 2.5, best.shape)  # as in their program
+        state, tried = settled(step, drawn / drawn.sum(axis=2, keepdims=True), most=TRIAL)
+        likelihood = float(np.logaddexp(*_likelihoods(votes, state)).sum())
+        if likelihood > highest + _EQUAL:  # else the first of equals
+            best, rounds, highest = state, tried, likelihood
+    state, iterations = settled(step, best)
+    rejected, accepted = _likelihoods(votes, state)
+    competence = state[0, :, 0] / state[0].sum(axis=1)
+    return Aggregate(sigmoid(accepted - rejected), (1 + competence) / 2, rounds + iterations)
 
 
 def _likelihoods(votes: Votes, state: Floats) -> Floats:

@@ -85,16 +85,18 @@ def probability_right(votes: Votes, posterior: Floats) -> Floats:
     return np.where(votes.accepted, to_accept, 1 - to_accept)
 
 
-def settled(step: Callable[[Floats], Floats], start: Floats) -> tuple[Floats, int]:
-    """Return where a step repeated from a start no longer moves, and after how many."""
+def settled(
+    step: Callable[[Floats], Floats], start: Floats, *, most: int = MOST_ITERATIONS
+) -> tuple[Floats, int]:
+    """Return where a step, repeated from a start, no longer moves, and after how many of them."""
     state = start
-    for iteration in range(1, MOST_ITERATIONS + 1):
+    for iteration in range(1, most + 1):
         latest = step(state)
         moved = float(np.abs(latest - state).max(initial=0))
         state = latest
         if moved < TOLERANCE:
             return state, iteration
-    return state, MOST_ITERATIONS
+    return state, most
 
 
 def sigmoid(log_odds: Floats) -> Floats:

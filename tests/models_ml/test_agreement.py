@@ -97,9 +97,13 @@ def test_alpha_is_undefined_where_nothing_could_disagree(table):
     assert (result.value, result.low, result.high) == (None, None, None)
 
 
-def test_without_ratings_alpha_is_undefined():
+def test_without_ratings_everything_is_undefined():
     assert krippendorff_alpha([], [], []) is None
     assert alpha_with_interval([], [], []).units == 0
+    share, units = pairwise_agreement([], [], [], annotator_count=2)
+    assert np.isnan(share).all()
+    assert not units.any()
+    assert np.isnan(agreement_with(np.ones(3), [], [], [], annotator_count=2)).all()
 
 
 # --- Its interval -----------------------------------------------------------------------------
@@ -142,6 +146,12 @@ def test_the_interval_depends_on_the_seed_alone():
     first, again, other = (alpha_with_interval(*FOUR_OBSERVERS, seed=s) for s in (0, 0, 1))
     assert first == again
     assert first != other
+
+
+def test_without_resamples_there_is_a_value_and_no_interval():
+    result = alpha_with_interval(*FOUR_OBSERVERS, resamples=0)
+    assert (result.low, result.high) == (None, None)
+    assert result.value == pytest.approx(0.743, abs=5e-4)
 
 
 # --- Two annotators ---------------------------------------------------------------------------

@@ -1,0 +1,160 @@
+"""Whether a keyword or a document is worth more per second: the paper's future work, as a bandit.
+
+numpy alone: it runs in the web process, between two blocks of somebody's session.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+FEWEST_OBSERVATIONS = 2  # of a kind, before its worth is estimated at all
+# What is believed of a kind before anything was observed: nothing is gained, give or take as much
+# as 50 items that gain ten points do. Half an observation's weight.
+PRIOR_MEAN, PRIOR_SPREAD, PRIOR_WEIGHT = 0.0, 10 / math.log1p(50), 0.5
+_LEAST_SECONDS = 0.1  # an item never takes less, so that a clock that stood still divides nothing
+
+
+class Kind(StrEnum):
+    """What a block asks about."""
+
+    KEYWORD = "keyword"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a past session of this project gained by its items of one kind.
+
+    seconds: the time that they took; gain_points: of accuracy, in percentage points.
+    """
+
+    kind: Kind
+    items: int
+    seconds: float
+    gain_points: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the next block of a kind is thought to be worth.
+
+    rate: points per unit of log(1 + items), the posterior's mean; sd its standard deviation; drawn
+    the sample by which the kinds were compared. expected_points: of the whole block, by the drawn
+    rate.
+    """
+
+    kind: Kind
+    observations: int
+    rate: float
+    sd: float
+    drawn: float
+    seconds_per_item: float
+    expected_points: float
+    points_per_minute: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The kind of the next block, why in a sentence, and what both kinds were thought worth."""
+
+    kind: Kind
+    reason: str
+    worths: tuple[Worth, ...]
+
+
+def decide(
+    observations: Sequence[Observation],
+    *,
+    asked: Mapping[Kind, int],
+    left: Mapping[Kind, int],
+    block: int,
+    seed: int,
+) -> Decision:
+    """Return what a session's next block is to ask about.
+
+    asked, left: items of each kind that the session has asked, and could still ask. block: items in
+    a block. Until each kind has FEWEST_OBSERVATIONS, the one asked less is next. Then Thompson
+    sampling: a rate is drawn for each kind from what past sessions say of it, and the block worth
+    more points per second is asked. Raises ValueError where nothing is left.
+
+    Source: Thompson 1933; Chapelle & Li 2011 for its use with uncertain means.
+    """
+    open_kinds = [kind for kind in Kind if left.get(kind, 0) > 0]
+    if not open_kinds:
+        raise ValueError("no keyword and no document is left to ask about")
+    if len(open_kinds) == 1:
+        return Decision(open_kinds[0], f"Only {open_kinds[0]}s were left to ask about.", ())
+    counts = {kind: sum(o.kind is kind and o.items > 0 for o in observations) for kind in Kind}
+    if min(counts.values()) < FEWEST_OBSERVATIONS:
+        return _alternate(counts, asked)
+    chance = np.random.default_rng(seed)
+    worths = tuple(
+        _worth(kind, observations, asked=asked.get(kind, 0), block=block, chance=chance)
+        for kind in Kind
+    )
+    best = max(worths, key=lambda worth: worth.points_per_minute)
+    other = next(worth for worth in worths if worth is not best)
+    reason = (
+        f"The next {block} {best.kind}s are worth {best.points_per_minute:.2f} points a minute, "
+        f"the next {block} {other.kind}s {other.points_per_minute:.2f}, as drawn from "
+        f"{best.observations} and {other.observations} past sessions."
+    )
+    return Decision(best.kind, reason, worths)
+
+
+def _alternate(counts: Mapping[Kind, int], asked: Mapping[Kind, int]) -> Decision:
+    """Return the kind that the session has asked about less: too little is known to compare."""
+    kind = min(Kind, key=lambda one: asked.get(one, 0))
+    reason = (
+        f"Too little is known yet: {counts[Kind.KEYWORD]} past sessions tell what keywords gain, "
+        f"{counts[Kind.DOCUMENT]} what documents gain, and each needs {FEWEST_OBSERVATIONS}. So "
+        f"the kinds take turns."
+    )
+    return Decision(kind, reason, ())
+
+
+def _worth(
+    kind: Kind,
+    observations: Sequence[Observation],
+    *,
+    asked: int,
+    block: int,
+    chance: np.random.Generator,
+) -> Worth:
+    """Return what a block is worth by a rate drawn from its posterior.
+
+    The gain of n items is taken for rate · log(1 + n): each adds less than the one before.
+    """
+    own = [o for o in observations if o.kind is kind and o.items > 0]
+    rate, sd = _posterior([o.gain_points / math.log1p(o.items) for o in own])
+    drawn = float(chance.normal(rate, sd))
+    per_item = float(np.median([max(o.seconds / o.items, _LEAST_SECONDS) for o in own]))
+    points = drawn * (math.log1p(asked + block) - math.log1p(asked))
+    return Worth(
+        kind=kind,
+        observations=len(own),
+        rate=rate,
+        sd=sd,
+        drawn=drawn,
+        seconds_per_item=per_item,
+        expected_points=points,
+        points_per_minute=60 * points / (per_item * block),
+    )
+
+
+def _posterior(rates: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation of a kind's rate, a Normal one, given those observed.
+
+    The spread between sessions is estimated with the prior's as one more observation of it, so that
+    two sessions that happen to agree do not end all doubt.
+    """
+    values = np.array(rates)
+    weight = PRIOR_WEIGHT + len(values)
+    mean = (PRIOR_WEIGHT * PRIOR_MEAN + values.sum()) / weight
+    spread = np.sqrt((PRIOR_SPREAD**2 + ((values - values.mean()) ** 2).sum()) / len(values))
+    return float(mean), float(spread / np.sqrt(weight))
