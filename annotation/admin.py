@@ -25,7 +25,7 @@ from annotation.models import (
 from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, count, enqueue_for_each, link
 from models_ml.models import Job, JobState
 
-for _kind in ("process_session", "prepare_session", "update_neighbours"):
+for _kind in ("process_session", "prepare_session", "update_neighbours", "preview_session"):
     SUBJECT_PAGES[_kind] = "admin:annotation_session_change"
 
 

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from annotation.annotator_reports import annotator_report
 from annotation.models import Annotator, Session
+from annotation.progress import project_progress
 from annotation.project_reports import project_report
 from annotation.reports import session_report
 from tasks.models import Project
@@ -70,3 +71,10 @@ class AnnotatorReportView(APIView):
         project = get_object_or_404(Project, slug=slug)
         people = Annotator.objects.filter(sessions__project=project).distinct()
         return Response(asdict(annotator_report(project, get_object_or_404(people, pk=pk))))
+
+
+class ProjectLiveView(APIView):
+    """How far a project's people and the machine are by now."""
+
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(asdict(project_progress(get_object_or_404(Project, slug=slug))))

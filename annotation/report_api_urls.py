@@ -12,6 +12,7 @@ urlpatterns = [
         report_api.AnnotatorReportView.as_view(),
         name="annotator",
     ),
+    path("projects/<slug:slug>/live/", report_api.ProjectLiveView.as_view(), name="project-live"),
     path("sessions/", report_api.Sessions.as_view(), name="sessions"),
     path("sessions/<int:pk>/", report_api.SessionReportView.as_view(), name="session"),
 ]

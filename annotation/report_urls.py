@@ -1,5 +1,6 @@
 from django.urls import path
 
+from annotation import live_views
 from annotation import report_views as views
 
 _SESSION = "sessions/<int:session_id>/"
@@ -20,4 +21,7 @@ urlpatterns = [
     path(f"{_ANNOTATOR}report.json", views.annotator_json, name="annotator-json"),
     path(f"{_ANNOTATOR}report.csv", views.annotator_csv, name="annotator-csv"),
     path("results/<int:report_id>/", views.results_page, name="results"),
+    path(f"{_PROJECT}live/", live_views.fragment, name="live"),
+    path(f"{_PROJECT}live.json", live_views.as_json, name="live-json"),
+    path(f"{_PROJECT}preview/", live_views.ask_for_previews, name="preview"),
 ]

@@ -19,6 +19,7 @@ from annotation import report_charts as charts
 from annotation import services
 from annotation.agreement import agreement
 from annotation.annotator_reports import AnnotatorReport, annotator_report
+from annotation.live_views import live_context
 from annotation.models import Annotator, Session
 from annotation.project_reports import ProjectReport, project_report
 from annotation.quality import care
@@ -74,6 +75,7 @@ def project_page(request: HttpRequest, slug: str) -> HttpResponse:
         shown = report.consensus
         context |= {"consensus": shown, "sentences": _comparisons(shown.arms, shown.findings)}
         context |= _shown(shown.findings, shown.arms, shown.curve, report.categories)
+    context |= live_context(request, slug)
     return render(request, "reports/project.html", context)
 
 

@@ -92,6 +92,21 @@ def run_of(
     )
 
 
+def trial_run(project: Project, *, labels: Sequence[tuple[int, int]]) -> Run:
+    """Return a run, not stored, of a few seeds on a project's test corpus: for a quick look."""
+    return Run(
+        train_corpus=project.train_corpus,
+        test_corpus=project.test_corpus,
+        extra_labels=runs.in_order(labels),
+        seeds=project.curve_seeds,
+        config=runs.run_config(
+            classifier=project.classifier,
+            classes=project.categories.count(),
+            scale_free=refinement_config(project).training.scale_free,
+        ),
+    )
+
+
 def measure(project: Project, said: Said, *, parent: Embedding, report: ReportProgress) -> Measured:
     """Return the embedding that answers make of `parent`, and the runs to train."""
     config = refinement_config(project)

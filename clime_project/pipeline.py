@@ -20,6 +20,7 @@ from annotation.models import (
     Consensus,
     DocumentLabel,
     Judgement,
+    Preview,
     Session,
     SessionState,
     Verdict,
@@ -32,8 +33,9 @@ from clime_project.measuring import (
     run_of,
     start_run,
     store_report,
+    trial_run,
 )
-from models_ml import describing, jobs, learning, refining, runs, services
+from models_ml import describing, jobs, learning, previews, refining, runs, services
 from models_ml.core import aggregation
 from models_ml.core.constraints import ACCEPTED, REJECTED, Constraint
 from models_ml.models import Document, Embedding, Ranking, Run, SeedResult, Word
@@ -95,6 +97,31 @@ def update_neighbours(session_id: int, progress: jobs.Progress) -> None:
         annotation_services.store_neighbours(session, neighbours)
     # There is one for nearly every answer; the last is enough to look at.
     jobs.forget_finished("update_neighbours", session_id)
+
+
+def preview_session(session_id: int, progress: jobs.Progress) -> None:
+    """Store what an open session would have bought, had its annotator stopped by now.
+
+    Nothing happens to a session that has ended, nor where there is nothing to measure on.
+    """
+    session = Session.objects.select_related("project__embedding").get(pk=session_id)
+    project = session.project
+    if session.state != SessionState.OPEN or project.test_corpus_id is None:
+        return
+    keywords = session.judgements.decided().order_by().values("keyword").distinct().count()
+    parent, said = what_counts(session)
+    result = previews.preview(
+        trial_run(project, labels=said.labels),
+        parent,
+        said.constraints,
+        config=refinement_config(project),
+        session=session.pk,
+        report=progress,
+    )
+    low, high = result.interval or (None, None)
+    found = {"mean": result.mean, "low": low, "high": high, "seeds": project.curve_seeds}
+    asked = {"keywords": keywords, "constraints": len(said.constraints)}
+    Preview.objects.update_or_create(session=session, defaults=found | asked)
 
 
 def _newest_judgement(session: Session) -> int:
@@ -246,6 +273,7 @@ def _describe_consensus(project: Project) -> None:
 HANDLERS: Mapping[str, jobs.Handler] = {
     "prepare_project": prepare_project,
     "update_neighbours": update_neighbours,
+    "preview_session": preview_session,
     "process_session": process_session,
     "prepare_session": prepare_session,
     "refresh_consensus": refresh_consensus,
@@ -329,7 +357,9 @@ def what_counts(session: Session) -> tuple[Embedding, Said]:
     By default the base vectors and all that the person ever said in the project; as an option
     their last refinement and what is new. Documents labelled are never forgotten.
     """
-    base, sessions = session.project.embedding, session.up_to_now()
+    # A preview asks for a session that is still open.
+    sessions = session.up_to_now() | Session.objects.filter(pk=session.pk)
+    base = session.project.embedding
     if session.project.refine_from == RefineFrom.BASE:
         return base, Said(constraints_of(sessions), labels_of(sessions))
     earlier = sessions.exclude(pk=session.pk).filter(refined__isnull=False).last()

@@ -19,7 +19,7 @@ from models_ml.core.code_switching import Switches
 from models_ml.core.constraints import Constraint
 from models_ml.core.embeddings import Embedding as Space
 from models_ml.core.embeddings import Side, Vectors
-from models_ml.core.live import LiveRefinement
+from models_ml.core.live import LIVE_METHODS, LiveRefinement
 from models_ml.core.neighbours import Neighbour as CoreNeighbour
 from models_ml.core.realignment import turned_by_anchors
 from models_ml.core.refinement import Refinement, RefinementConfig, refine
@@ -157,16 +157,52 @@ def live_neighbours(
     """
     if not keywords:
         return []
+    live = _answered(embedding, constraints, config=config, session=session)
+    ids = [word_id(embedding, keyword.word) for keyword in keywords]
+    near = list(live.neighbours(ids, k=count).values())
+    found = {n.word_id for lists in near for row in lists for n in row}
+    return neighbour_rows(keywords, near, words_of(embedding, live.embedding, found))
+
+
+def refinement_so_far(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    *,
+    config: RefinementConfig,
+    session: int,
+    report: ReportProgress,
+) -> Refinement:
+    """Return what an open session's constraints make of an embedding, not stored.
+
+    A method that has a live form solves only what has changed since this worker last refined the
+    session; the others begin anew.
+    """
+    if config.method in LIVE_METHODS:
+        live = _answered(embedding, constraints, config=config, session=session)
+        return Refinement(live.embedding)
+    return refine(
+        open_space(embedding),
+        sorted(constraints, key=lambda c: (c.keyword, c.neighbour)),
+        config=config,
+        progress=lambda done, total: report("refining the vectors", done, total),
+    )
+
+
+def _answered(
+    embedding: Embedding,
+    constraints: Sequence[Constraint],
+    *,
+    config: RefinementConfig,
+    session: int,
+) -> LiveRefinement:
+    """Return what a worker keeps of a session, brought to these constraints."""
     live = _live_refinement(embedding.key, config, session)
     said: dict[int, list[Constraint]] = {keyword: [] for keyword in live.answered}
     for constraint in sorted(constraints, key=lambda c: (c.keyword, c.neighbour)):
         said.setdefault(constraint.keyword, []).append(constraint)
     for keyword, of_keyword in said.items():
         live.answer(keyword, of_keyword)
-    ids = [word_id(embedding, keyword.word) for keyword in keywords]
-    near = list(live.neighbours(ids, k=count).values())
-    found = {n.word_id for lists in near for row in lists for n in row}
-    return neighbour_rows(keywords, near, words_of(embedding, live.embedding, found))
+    return live
 
 
 @lru_cache(maxsize=16)

@@ -17,8 +17,10 @@ JOB_TITLES = {
     "prepare_session": "Preparing the next session",
     "refresh_consensus": "Aggregating all answers",
     "evaluate_run": "Training classifiers",
-    "train_seed": "Training classifiers",
+    "train_seed": "Training one classifier",
     "describe_report": "Describing the results",
+    "preview_session": "Working out “if they stopped now”",
+    "update_neighbours": "Updating neighbours",
 }
 
 

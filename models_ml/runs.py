@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models_ml.core.batches import CompactCorpus, compact
 from models_ml.core.classifiers import Classifier, ClassifierConfig
-from models_ml.core.code_switching import code_switched
+from models_ml.core.code_switching import Switches, code_switched
 from models_ml.core.corpus import EncodedCorpus
 from models_ml.core.embeddings import Embedding as Space
 from models_ml.core.embeddings import Side
@@ -56,8 +56,8 @@ def define_run(
     """
     if test_corpus is None and not test_labels:
         raise ValueError("a run needs a test corpus or labelled documents to measure on")
-    config = {"classifier": classifier, "classes": classes, "scale_free": scale_free}
-    extra, measured = _in_order(extra_labels), _in_order(test_labels)
+    config = run_config(classifier=classifier, classes=classes, scale_free=scale_free)
+    extra, measured = in_order(extra_labels), in_order(test_labels)
     tested = {"test": test_corpus.sha256} if test_corpus else {"test_labels": measured}
     key = content_key(
         version=ALGORITHM,
@@ -85,7 +85,13 @@ def define_run(
     return run
 
 
-def _in_order(labels: Labels) -> list[list[int]]:
+def run_config(*, classifier: str, classes: int, scale_free: bool) -> dict[str, object]:
+    """Return what a run keeps of how its classifiers are trained."""
+    return {"classifier": classifier, "classes": classes, "scale_free": scale_free}
+
+
+def in_order(labels: Labels) -> list[list[int]]:
+    """Return labels as a run keeps them, in an order that does not depend on who asks."""
     return sorted([document, label] for document, label in labels)
 
 
@@ -93,15 +99,23 @@ def train_seed(result: SeedResult, *, report: ReportProgress) -> None:
     """Train the classifier of one seed and store what it predicts; a trained one stays."""
     if result.accuracy is not None:
         return
-    run = result.run
-    bench = _bench(run.key)
+    bench = _bench(result.run.key)
+    predicted = predictions(result.run, bench, seed=result.seed, report=report)
+    SeedResult.objects.untrained().filter(pk=result.pk).update(
+        accuracy=bench.accuracy(predicted), predictions=predicted.tolist()
+    )
+
+
+def predictions(run: Run, bench: Bench, *, seed: int, report: ReportProgress) -> NDArray[np.int64]:
+    """Return what the classifier of one seed predicts of each document measured on, (documents,).
+
+    run: stored or not; only its config is read.
+    """
     predicted = np.empty(len(bench.truth), dtype=np.int64)
     for part in bench.parts:
-        model = _trained(run, part, seed=result.seed, report=report)
+        model = _trained(run, part, seed=seed, report=report)
         predicted[part.positions] = predict_compact(model, part.test).argmax(axis=1)
-    SeedResult.objects.untrained().filter(pk=result.pk).update(
-        accuracy=float(np.mean(predicted == bench.truth)), predictions=predicted.tolist()
-    )
+    return predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +179,7 @@ class _Part:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bench:
+class Bench:
     """A run's documents, ready to train on: one part, or FOLDS parts to cross-validate."""
 
     space: Space
@@ -173,16 +187,24 @@ class _Bench:
     parts: tuple[_Part, ...]
     truth: NDArray[np.int64]
 
+    def accuracy(self, predicted: NDArray[np.int64]) -> float:
+        """Return the share of documents, 0 to 1, whose predicted label is the true one."""
+        return float(np.mean(predicted == self.truth))
+
 
 @lru_cache(maxsize=2)  # the seeds of a run follow one another
-def _bench(run_key: str) -> _Bench:
+def _bench(run_key: str) -> Bench:
     run = Run.objects.select_related("embedding", "train_corpus", "test_corpus").get(key=run_key)
-    space = open_space(run.embedding)
+    return bench_of(run, open_space(run.embedding), open_switches(run.embedding))
+
+
+def bench_of(run: Run, space: Space, switches: Switches) -> Bench:
+    """Return the documents of a run, stored or not, in vectors that need not be stored either."""
     source = encoded(run.train_corpus, space, Side.SOURCE)
-    source = code_switched(source, open_switches(run.embedding), seed=RANKING_SEED)
+    source = code_switched(source, switches, seed=RANKING_SEED)
     test = _test_documents(run, space)
     truth = checked_labels(test.labels, run.config["classes"]).numpy()
-    return _Bench(space, test, tuple(_parts(run, space, source, test)), truth)
+    return Bench(space, test, tuple(_parts(run, space, source, test)), truth)
 
 
 def _parts(run: Run, space: Space, source: EncodedCorpus, test: EncodedCorpus) -> Iterator[_Part]:

@@ -46,6 +46,14 @@ def krippendorff_alpha(units: ArrayLike, annotators: ArrayLike, values: ArrayLik
     return _value(_unit_sums(units, annotators, values))
 
 
+def alpha_of_counts(counts: ArrayLike) -> float | None:
+    """Return the same α by how many annotators gave each unit each value, (units, values).
+
+    Where a database counts, a poll need not read every vote.
+    """
+    return _value(_sums_of_counts(np.asarray(counts, dtype=np.float64)))
+
+
 def alpha_with_interval(
     units: ArrayLike,
     annotators: ArrayLike,
@@ -111,6 +119,10 @@ def _unit_sums(units: ArrayLike, annotators: ArrayLike, values: ArrayLike) -> Fl
     ratings = _Ratings.of(units, annotators, values)
     counts = np.zeros((ratings.units, ratings.values))
     np.add.at(counts, (ratings.unit, ratings.value), 1)
+    return _sums_of_counts(counts)
+
+
+def _sums_of_counts(counts: Floats) -> Floats:
     of_unit = counts.sum(axis=1)
     counts, of_unit = counts[of_unit >= 2], of_unit[of_unit >= 2]
     disagreeing = (counts * (of_unit[:, None] - counts)).sum(axis=1) / (of_unit - 1)
