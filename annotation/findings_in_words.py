@@ -9,8 +9,6 @@ from typing import Any
 from models_ml.models import Arm
 
 SURE = 0.05  # a difference that chance makes less often is called more than chance
-# Of all comparisons, those over people; the others are over seeds.
-_OVER_PEOPLE = {(Arm.CLIME, Arm.ACTIVE), (Arm.ACTIVE_CLIME, Arm.CLIME)}
 
 Findings = Mapping[str, Any]
 
@@ -85,12 +83,8 @@ def _test(test: Findings) -> str:
     if test["kind"] == "single_sample":
         label = Arm(test["against"]).label
         return f"t-test of {n} people’s accuracies against that of {label}"
-    one, many = ("person", "people") if _is_over_people(test) else ("seed", "seeds")
+    one, many = ("person", "people") if test["kind"] == "paired_people" else ("seed", "seeds")
     return f"paired t-test over {n} {one if n == 1 else many}"
-
-
-def _is_over_people(test: Findings) -> bool:
-    return (test["arm"], test["against"]) in _OVER_PEOPLE
 
 
 def _p_value(test: Findings) -> str:

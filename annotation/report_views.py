@@ -17,12 +17,10 @@ from rest_framework.utils.encoders import JSONEncoder
 from annotation import findings_in_words as in_words
 from annotation import report_charts as charts
 from annotation import services
-from annotation.agreement import agreement
 from annotation.annotator_reports import AnnotatorReport, annotator_report
 from annotation.live_views import live_context
 from annotation.models import Annotator, Session
 from annotation.project_reports import ProjectReport, project_report
-from annotation.quality import care
 from annotation.report_tables import as_csv
 from annotation.reports import SessionReport, session_report
 from models_ml.models import Report
@@ -41,7 +39,7 @@ def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
         "chart": charts.session_chart(report),
         "sentences": _comparisons(report.arms, report.findings),
         "fewest_labels": FEWEST_LABELS,
-        "care": care([get_object_or_404(Session, pk=session_id)])[0],
+        "care": report.care,
         **_shown(report.findings, report.arms, report.curve, report.categories),
     }
     return render(request, "reports/session.html", context)
@@ -62,13 +60,12 @@ def session_csv(request: HttpRequest, session_id: int) -> HttpResponse:
 @staff_member_required
 def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's report as a page."""
-    project = get_object_or_404(Project, slug=slug)
-    report = project_report(project)
+    report = _of_project(slug)
     context: dict[str, Any] = {
         "report": report,
         "chart": charts.project_chart(report),
-        "agreement": agreement(project),
-        "care": care(project.sessions.all()),
+        "agreement": report.agreement,
+        "care": [session.care for session in report.sessions],
         "people_chart": charts.people_chart(report),
     }
     if report.consensus:

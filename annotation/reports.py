@@ -17,6 +17,7 @@ from annotation.models import (
     SessionState,
     Verdict,
 )
+from annotation.quality import SessionCare, care
 from annotation.worth import Worth, best_informed, hours_up_to, worth
 from models_ml.models import Arm, Corpus, Keyword
 from models_ml.reports import ArmResult, JobView, latest_jobs
@@ -89,6 +90,7 @@ class SessionReport:
     worth: Worth
     gain_points_per_hour: float | None
     decisions: tuple[Decision, ...]
+    care: SessionCare
     jobs: tuple[JobView, ...]
     embedding_id: int | None
     settings: dict[str, Any]
@@ -174,6 +176,7 @@ def session_reports(
         answers=_answers(rows),
         labels=_labels_up_to(rows),
         hours=hours_up_to(rows),
+        care={one.id: one for one in care(rows)},
         results=results,
         processing=latest_jobs(("process_session", row.pk) for row in rows),
         training=jobs_of_reports(results.values()),
@@ -188,6 +191,7 @@ class _Read:
     answers: dict[int, Answers]
     labels: dict[int, int]
     hours: dict[int, float]
+    care: dict[int, SessionCare]
     results: dict[int, Results]
     processing: dict[tuple[str, int], JobView]
     training: RunJobs
@@ -233,6 +237,7 @@ def _session_report(session: Session, read: _Read) -> SessionReport:
             Decision(block=one.block, kind=one.kind, reason=one.reason)
             for one in session.decisions.all()
         ),
+        care=read.care[session.pk],
         jobs=worth_showing((*([own] if own else ()), *read.training.of(session.report_id))),
         embedding_id=session.refined_id,
         settings=settings,
