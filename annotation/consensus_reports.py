@@ -79,7 +79,7 @@ class ConsensusReport:
 class ArmOfPeople:
     """The mean accuracy of an arm over people, each by their newest session that measured it.
 
-    low, high: 95 % interval over people; None for a single one.
+    low, high: 95 % interval over people, within 0 and 1; None for a single one.
     """
 
     arm: str
@@ -186,8 +186,8 @@ def means_over_people(sessions: Sequence[SessionReport]) -> tuple[ArmOfPeople, .
                 label=str(name.label),
                 people=len(means),
                 mean=mean,
-                low=low,
-                high=high,
+                low=None if low is None else max(low, 0.0),
+                high=None if high is None else min(high, 1.0),
                 gain_points=sum(gains) / len(gains) if gains else None,
             )
         )

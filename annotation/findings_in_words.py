@@ -9,8 +9,6 @@ from typing import Any
 from models_ml.models import Arm
 
 SURE = 0.05  # a difference that chance makes less often is called more than chance
-# Of all comparisons, those over people; the others are over seeds.
-_OVER_PEOPLE = {(Arm.CLIME, Arm.ACTIVE), (Arm.ACTIVE_CLIME, Arm.CLIME)}
 
 Findings = Mapping[str, Any]
 
@@ -83,9 +81,10 @@ def _test(test: Findings) -> str:
     if test["kind"] == "mcnemar":
         return f"McNemar’s test on the same {n:,} documents, by what most seeds say"
     if test["kind"] == "single_sample":
-        return f"t-test of {n} people’s accuracies against one"
-    who = "people" if (test["arm"], test["against"]) in _OVER_PEOPLE else "seeds"
-    return f"paired t-test over {n} {who}"
+        label = Arm(test["against"]).label
+        return f"t-test of {n} people’s accuracies against that of {label}"
+    one, many = ("person", "people") if test["kind"] == "paired_people" else ("seed", "seeds")
+    return f"paired t-test over {n} {one if n == 1 else many}"
 
 
 def _p_value(test: Findings) -> str:
@@ -99,6 +98,16 @@ def _verdict(test: Findings) -> str:
     if test["p_value"] is None:
         return f"not tested: {test['why_not']}"
     return "more than chance" if test["p_value"] < SURE else "chance alone may explain it"
+
+
+def test_over_seeds(findings: Findings, arm: str) -> str:
+    """Return what the paired test of an arm against Base says, as a sentence; empty without one."""
+    for test in findings.get("tests", ()):
+        names = test["kind"], test["arm"], test["against"]
+        if names == ("paired", arm, Arm.BASE) and test["p_value"] is not None:
+            said = _test(test)
+            return f"{said[0].upper()}{said[1:]}: {_p_value(test)}, {_verdict(test)}."
+    return ""
 
 
 def confusion_tables(findings: Findings, categories: Mapping[int, str]) -> list[ConfusionTable]:

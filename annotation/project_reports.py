@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch
 
+from annotation.agreement import ProjectAgreement, agreement
 from annotation.consensus_reports import (
     ArmOfPeople,
     ConsensusReport,
@@ -55,6 +56,7 @@ class ProjectReport:
     currency: str
     people: tuple[ArmOfPeople, ...]
     consensus: ConsensusReport | None
+    agreement: ProjectAgreement
     sessions: tuple[SessionReport, ...]
     keywords: tuple[KeywordTally, ...]
     jobs: tuple[JobView, ...]
@@ -104,6 +106,7 @@ def project_report(project: Project) -> ProjectReport:
         currency=project.currency,
         people=means_over_people(sessions),
         consensus=consensus,
+        agreement=agreement(project),
         sessions=sessions,
         keywords=keyword_tallies(project),
         jobs=worth_showing((*_own_jobs(project), *of_consensus)),

@@ -68,8 +68,9 @@ def people_chart(report: ProjectReport) -> SafeString | None:
         note = f"mean of {arm.people} people" if arm.people > 1 else "one person"
         rows.append(ChartRow(arm.label, arm.mean, arm.low, arm.high, note=note))
     if report.consensus:
+        notes = {Arm.ALIGNED: "asks nobody"}
         rows += [
-            _row(arm.label, arm, note="consensus of all")
+            _row(arm.label, arm, note=notes.get(Arm(arm.arm), "consensus of all"))
             for arm in report.consensus.arms
             if not arm.is_base
         ]

@@ -35,7 +35,7 @@ def as_csv(report: Mapping[str, Any]) -> str:
     file = StringIO()
     writer = csv.writer(file)
     writer.writerow(HEADER)
-    writer.writerows(map(harmless, row) for row in rows(report))
+    writer.writerows(map(harmless, rows(report)))
     return file.getvalue()
 
 

@@ -17,12 +17,10 @@ from rest_framework.utils.encoders import JSONEncoder
 from annotation import findings_in_words as in_words
 from annotation import report_charts as charts
 from annotation import services
-from annotation.agreement import agreement
 from annotation.annotator_reports import AnnotatorReport, annotator_report
 from annotation.live_views import live_context
 from annotation.models import Annotator, Session
 from annotation.project_reports import ProjectReport, project_report
-from annotation.quality import care
 from annotation.report_tables import as_csv
 from annotation.reports import SessionReport, session_report
 from models_ml.models import Report
@@ -39,9 +37,9 @@ def session_page(request: HttpRequest, session_id: int) -> HttpResponse:
     context = {
         "report": report,
         "chart": charts.session_chart(report),
-        "sentences": _comparisons(report.arms),
+        "sentences": _comparisons(report.arms, report.findings),
         "fewest_labels": FEWEST_LABELS,
-        "care": care([get_object_or_404(Session, pk=session_id)])[0],
+        "care": report.care,
         **_shown(report.findings, report.arms, report.curve, report.categories),
     }
     return render(request, "reports/session.html", context)
@@ -62,18 +60,17 @@ def session_csv(request: HttpRequest, session_id: int) -> HttpResponse:
 @staff_member_required
 def project_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's report as a page."""
-    project = get_object_or_404(Project, slug=slug)
-    report = project_report(project)
+    report = _of_project(slug)
     context: dict[str, Any] = {
         "report": report,
         "chart": charts.project_chart(report),
-        "agreement": agreement(project),
-        "care": care(project.sessions.all()),
+        "agreement": report.agreement,
+        "care": [session.care for session in report.sessions],
         "people_chart": charts.people_chart(report),
     }
     if report.consensus:
         shown = report.consensus
-        context |= {"consensus": shown, "sentences": _comparisons(shown.arms)}
+        context |= {"consensus": shown, "sentences": _comparisons(shown.arms, shown.findings)}
         context |= _shown(shown.findings, shown.arms, shown.curve, report.categories)
     context |= live_context(request, slug)
     return render(request, "reports/project.html", context)
@@ -177,12 +174,17 @@ def _as_csv(report: SessionReport | ProjectReport | AnnotatorReport, name: str) 
     return response
 
 
-def _comparisons(arms: Sequence[ArmResult]) -> list[str]:
+def _comparisons(arms: Sequence[ArmResult], findings: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each finished arm but Base, with what its test says, if any."""
     base = next((arm for arm in arms if arm.is_base), None)
     if base is None:
         return []
-    sentences = [compared(arm, base) for arm in arms if not arm.is_base]
-    return [sentence for sentence in sentences if sentence]
+    sentences = []
+    for arm in arms:
+        tested = in_words.test_over_seeds(findings, arm.arm)
+        if not arm.is_base and (sentence := compared(arm, base, is_tested=bool(tested))):
+            sentences.append(f"{sentence} {tested}".strip())
+    return sentences
 
 
 def _shown(

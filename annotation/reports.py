@@ -17,6 +17,7 @@ from annotation.models import (
     SessionState,
     Verdict,
 )
+from annotation.quality import SessionCare, care
 from annotation.worth import Worth, best_informed, hours_up_to, worth
 from models_ml.models import Arm, Corpus, Keyword
 from models_ml.reports import ArmResult, JobView, latest_jobs
@@ -77,6 +78,8 @@ class SessionReport:
     active_minutes: float
     document_minutes: float
     answers: Answers
+    source_language: str
+    target_language: str
     test_documents: int | None
     labels: int
     categories: dict[int, str]
@@ -87,6 +90,7 @@ class SessionReport:
     worth: Worth
     gain_points_per_hour: float | None
     decisions: tuple[Decision, ...]
+    care: SessionCare
     jobs: tuple[JobView, ...]
     embedding_id: int | None
     settings: dict[str, Any]
@@ -152,7 +156,13 @@ def session_reports(
     ids = [session.pk for session in sessions]
     rows = list(
         Session.objects.filter(pk__in=ids)
-        .select_related("annotator", "project__test_corpus", "refined")
+        .select_related(
+            "annotator",
+            "project__test_corpus",
+            "project__embedding__source",
+            "project__embedding__target",
+            "refined",
+        )
         .prefetch_related(
             Prefetch("project__categories", Category.objects.order_by("label")),
             Prefetch("decisions", PolicyDecision.objects.defer("evidence")),
@@ -166,6 +176,7 @@ def session_reports(
         answers=_answers(rows),
         labels=_labels_up_to(rows),
         hours=hours_up_to(rows),
+        care={one.id: one for one in care(rows)},
         results=results,
         processing=latest_jobs(("process_session", row.pk) for row in rows),
         training=jobs_of_reports(results.values()),
@@ -180,6 +191,7 @@ class _Read:
     answers: dict[int, Answers]
     labels: dict[int, int]
     hours: dict[int, float]
+    care: dict[int, SessionCare]
     results: dict[int, Results]
     processing: dict[tuple[str, int], JobView]
     training: RunJobs
@@ -210,6 +222,8 @@ def _session_report(session: Session, read: _Read) -> SessionReport:
         active_minutes=session.active_minutes,
         document_minutes=session.document_seconds / 60,
         answers=read.answers[session.pk],
+        source_language=project.embedding.source.language,
+        target_language=project.embedding.target.language,
         test_documents=size(project.test_corpus),
         labels=read.labels[session.pk],
         categories=names_of_categories(project),
@@ -223,6 +237,7 @@ def _session_report(session: Session, read: _Read) -> SessionReport:
             Decision(block=one.block, kind=one.kind, reason=one.reason)
             for one in session.decisions.all()
         ),
+        care=read.care[session.pk],
         jobs=worth_showing((*([own] if own else ()), *read.training.of(session.report_id))),
         embedding_id=session.refined_id,
         settings=settings,

@@ -126,8 +126,11 @@ def _gain(run: Run, base: Run | None) -> float | None:
     return 100 * (run.mean - base.mean)
 
 
-def in_words(arm: ArmResult, base: ArmResult) -> str:
-    """Return a sentence that compares a finished arm with Base; empty while one is not finished."""
+def in_words(arm: ArmResult, base: ArmResult, *, is_tested: bool = False) -> str:
+    """Return a sentence that compares a finished arm with Base; empty while one is not finished.
+
+    is_tested: whether a test is going to say what the intervals would only hint at.
+    """
     if arm.gain_points is None or arm.mean is None or base.mean is None:
         return ""
     points = f"{abs(arm.gain_points):.1f}"
@@ -136,7 +139,7 @@ def in_words(arm: ArmResult, base: ArmResult) -> str:
     direction = "above" if arm.gain_points > 0 else "below"
     against = f"{percent(arm.mean)} against {percent(base.mean)}"
     sentence = f"{arm.label} is {points} points {direction} Base: {against}."
-    if arm.overlaps(base):
+    if arm.overlaps(base) and not is_tested:
         sentence += " The intervals overlap, so chance alone may explain the difference."
     return sentence
 

@@ -10,6 +10,7 @@ from django.db.models import F, Prefetch
 
 from models_ml.models import CurvePoint, Job, JobState, Report, ReportArm, Run, SeedResult
 from models_ml.reports import (
+    JOB_TITLES,
     ArmResult,
     JobView,
     arm_results,
@@ -156,13 +157,14 @@ def _as_one(run_id: int, jobs: Sequence[Job | None], seeds: int) -> Iterator[Job
     failed = next((job for job in jobs if job and job.state == JobState.FAILED), None)
     active = [job for job in jobs if job and job.is_active]
     if failed:
-        yield replace(job_view(failed), subject_id=run_id)
+        yield replace(job_view(failed), subject_id=run_id, title=JOB_TITLES["evaluate_run"])
     if active:
         done = seeds - len(jobs)
         running = [job for job in active if job.state == JobState.RUNNING]
         yield replace(
             job_view((running or active)[0]),
             subject_id=run_id,
+            title=JOB_TITLES["evaluate_run"],
             note=f"{done} of {seeds} seeds",
             done=done,
             total=seeds,

@@ -5,6 +5,7 @@ A shape tells the language and its filling the verdict, so the map needs no colo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, tostring
 
@@ -14,6 +15,7 @@ from models_ml.core.findings import KeywordMap, MapWord
 HEIGHT = 300
 EDGE_X, EDGE_Y = 30, 18  # room for words and marks at the sides
 LEGEND_HEIGHT = 44
+HEAD = 5.0  # the length of an arrow's head
 LETTER, LINE = 6.2, 12  # about the size of a letter in a label
 
 _SIZES = {"keyword": 6.5, "accept": 5.0, "reject": 5.0, "": 3.2}
@@ -21,7 +23,7 @@ _Box = tuple[float, float, float, float]
 
 
 def word_map(words: KeywordMap, title: str) -> str:
-    """Return an SVG element: a line from where each word was to a mark where it is now.
+    """Return an SVG element: an arrow from where each word was to a mark where it is now.
 
     Words that nobody judged are named only where their name fits. Raises ValueError for no word.
     """
@@ -33,28 +35,23 @@ def word_map(words: KeywordMap, title: str) -> str:
     places = _placed(words.words)
     for word, (before, after) in zip(words.words, places, strict=True):
         _draw_way(svg, word, before, after)
-    taken = [
-        _around(after, _SIZES[word.verdict]) for word, (_, after) in _judged_first(words, places)
-    ]
-    for word, (_, after) in _judged_first(words, places):
+    marked = _judged_first(words, places)
+    taken = [_around(after, _SIZES[word.verdict]) for word, (_, after) in marked]
+    for word, (_, after) in marked:
         _draw_mark(svg, word, after)
-        label = _free_label(word, after, taken)
-        if label:
+        if label := _free_label(word, after, taken):
+            _draw_label(svg, word, *label)
             taken.append(label[1])
-            weight = "bold" if word.verdict == "keyword" else "normal"
-            anchor, box = label
-            x = {"start": box[0], "end": box[2], "middle": (box[0] + box[2]) / 2}[anchor]
-            text(
-                svg,
-                "map-word" if word.verdict else "map-word map-near",
-                word.word,
-                (round(x, 1), round(box[3] - 2, 1)),
-                anchor=anchor,
-                size="11",
-                weight=weight,
-            )
     _draw_legend(svg)
     return tostring(svg, encoding="unicode")
+
+
+def _draw_label(svg: Element, word: MapWord, anchor: str, box: _Box) -> None:
+    x = {"start": box[0], "end": box[2], "middle": (box[0] + box[2]) / 2}[anchor]
+    name = "map-word" if word.verdict else "map-word map-near"
+    weight = "bold" if word.verdict == "keyword" else "normal"
+    place = (round(x, 1), round(box[3] - 2, 1))
+    text(svg, name, word.word, place, anchor=anchor, size="11", weight=weight)
 
 
 def _judged_first(
@@ -91,8 +88,27 @@ def _placed(words: Sequence[MapWord]) -> list[tuple[Place, Place]]:
 
 
 def _draw_way(svg: Element, word: MapWord, before: Place, after: Place) -> None:
-    line(svg, "map-way", before, after, opacity="0.35" if not word.verdict else "0.8")
-    mark(svg, "map-before", before, shape="dot", size=1.4, filled=True)
+    opacity = "0.8" if word.verdict else "0.35"
+    line(svg, "map-way", before, after, opacity=opacity)
+    _draw_head(svg, before, after, gap=_SIZES[word.verdict] + 1, opacity=opacity)
+
+
+def _draw_head(svg: Element, before: Place, after: Place, *, gap: float, opacity: str) -> None:
+    """Draw the head of an arrow, `gap` before its end; none where the way is too short for one."""
+    dx, dy = after[0] - before[0], after[1] - before[1]
+    length = math.hypot(dx, dy)
+    if length < gap + HEAD:
+        return
+    dx, dy = dx / length, dy / length
+    tip = after[0] - gap * dx, after[1] - gap * dy
+    for turn in (-0.5, 0.5):
+        x = tip[0] - HEAD * (dx + turn * dy)
+        y = tip[1] - HEAD * (dy - turn * dx)
+        line(svg, "map-way", _rounded(tip), (round(x, 1), round(y, 1)), opacity=opacity)
+
+
+def _rounded(place: Place) -> Place:
+    return round(place[0], 1), round(place[1], 1)
 
 
 def _draw_mark(svg: Element, word: MapWord, place: Place) -> None:
@@ -153,7 +169,8 @@ def _draw_legend(svg: Element) -> None:
     for word, place in entries:
         _draw_mark(svg, word, place)
         text(svg, "map-legend", word.word, (place[0] + 14, place[1] + 4), size="11")
-    line(svg, "map-way", (190, bottom), (212, bottom), opacity="0.8")
-    mark(svg, "map-before", (190, bottom), shape="dot", size=1.4, filled=True)
+    start, end = (188, bottom), (212, bottom)
+    line(svg, "map-way", start, end, opacity="0.8")
+    _draw_head(svg, start, end, gap=_SIZES[""] + 1, opacity="0.8")
     mark(svg, "map-mark map-near", (212, bottom), shape="square", size=3.2, filled=False)
     text(svg, "map-legend", "where it was and is", (222, bottom + 4), size="11")

@@ -1,0 +1,59 @@
+"""A report as a long table."""
+
+import csv
+from io import StringIO
+
+import pytest
+
+from annotation.report_tables import as_csv, harmless, rows
+
+REPORT = {
+    "name": "Demo",
+    "test_documents": None,
+    "arms": ({"arm": "base", "mean": 0.75, "accuracies": (0.7, 0.8)},),
+    "findings": {
+        "curve_end": 10,
+        "tests": [{"kind": "paired", "arm": "clime", "against": "base", "p_value": 0.003}],
+        "movement": {"accepted": 3, "against": [{"keyword": "nurse", "word": "maji", "sign": 1}]},
+    },
+    "worth": {"hours": 0.5, "above_base": {"points": -1.5}},
+    "jobs": (),
+}
+
+
+def test_every_figure_has_a_row_that_says_where_it_stands():
+    assert list(rows(REPORT)) == [
+        ("report", "", "name", "Demo"),
+        ("report", "", "test_documents", ""),
+        ("arms", "base", "arm", "base"),
+        ("arms", "base", "mean", "0.75"),
+        ("arms", "base", "accuracies.1", "0.7"),
+        ("arms", "base", "accuracies.2", "0.8"),
+        ("findings", "", "curve_end", "10"),
+        ("findings.tests", "clime base paired", "kind", "paired"),
+        ("findings.tests", "clime base paired", "arm", "clime"),
+        ("findings.tests", "clime base paired", "against", "base"),
+        ("findings.tests", "clime base paired", "p_value", "0.003"),
+        ("findings.movement", "", "accepted", "3"),
+        ("findings.movement.against", "nurse maji", "keyword", "nurse"),
+        ("findings.movement.against", "nurse maji", "word", "maji"),
+        ("findings.movement.against", "nurse maji", "sign", "1"),
+        ("worth", "", "hours", "0.5"),
+        ("worth.above_base", "", "points", "-1.5"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@sum", "\tx", "\r=x", "-", "+1 2"])
+def test_a_spreadsheet_takes_no_text_for_a_formula(text):
+    assert harmless([text]) == [f"'{text}"]
+
+
+@pytest.mark.parametrize("text", ["-1.5", "+3", "-2e-05", "0.75", "word", "a=b", ""])
+def test_plain_numbers_and_harmless_text_stay_as_they_are(text):
+    assert harmless([text]) == [text]
+
+
+def test_the_table_is_read_back_with_its_header():
+    table = list(csv.reader(StringIO(as_csv({"name": 'a "b",\nc', "gain": -1.5}))))
+    assert table[0] == ["section", "row", "column", "value"]
+    assert table[1:] == [["report", "", "name", 'a "b",\nc'], ["report", "", "gain", "-1.5"]]
