@@ -6,6 +6,7 @@ measured in the same way, and so can be compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from models_ml.models import Arm, CurvePoint, Embedding, Job, Report, ReportArm,
 from models_ml.results import FEWEST_LABELS
 from models_ml.services import ReportProgress
 from tasks.models import Project
+
+MOST_STEPS = 6  # on the way of a learning curve, the end included
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,18 @@ def measure(project: Project, said: Said, *, parent: Embedding, report: ReportPr
 def _embeddings_on_the_way(
     project: Project, said: Said, *, parent: Embedding, report: ReportProgress
 ) -> dict[int, Embedding]:
-    """Return what the first 10, 20, … keywords would have made, but for the last step."""
-    step = project.curve_step
-    numbers = range(step, len(said.keywords), step) if step else range(0)
+    """Return what the first 10, 20, … keywords would have made, but for the last step.
+
+    Of many keywords, as after several sessions, the steps are longer, so that they stay few.
+    """
+    count, step = len(said.keywords), project.curve_step
+    if not step or not count:
+        return {}
+    stride = step * math.ceil(count / (step * MOST_STEPS))
     config = refinement_config(project)
     return {
         number: refining.refine_embedding(parent, said.first(number), config=config, report=report)
-        for number in numbers
+        for number in range(stride, count, stride)
     }
 
 

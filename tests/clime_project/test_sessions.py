@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from clime_project import answers, pipeline
+from clime_project import answers, measuring, pipeline
 from models_ml import refining
 from models_ml.models import Arm, Job
 from tasks import services as tasks_services
@@ -180,3 +180,28 @@ def test_the_next_classifier_learns_from_the_persons_labels(prepare):
     pipeline.prepare_session(session.pk, quiet)
     assert keywords_of(second_of(session))[0].ranking != ranking
     assert assignments_of(session).count() == 1
+
+
+def test_accuracy_is_measured_on_the_way_too(prepare):
+    project = prepare(curve_step=1, curve_seeds=2)
+    session = begin(project)
+    judge(session)
+    submit(session)
+    do_all_jobs()
+    session.refresh_from_db()
+    curve = session.report.curve.all()
+    assert [point.keywords for point in curve] == [1, 2]
+    assert all(point.run.seeds == 2 and point.run.mean is not None for point in curve)
+    _, said = answers.what_counts(session)
+    assert {c.keyword for c in said.first(1)} == {said.keywords[0]}
+
+
+def test_of_many_keywords_the_steps_are_longer(prepare, monkeypatch):
+    monkeypatch.setattr(measuring, "MOST_STEPS", 2)
+    project = prepare(curve_step=1, curve_seeds=1)
+    session = begin(project)
+    judge(session)
+    submit(session)
+    pipeline.process_session(session.pk, quiet)
+    session.refresh_from_db()
+    assert [point.keywords for point in session.report.curve.all()] == [2]
