@@ -60,7 +60,7 @@ class ChangedText:
     words: tuple[tuple[str, float], ...]
 
 
-def tests_in_words(findings: Findings) -> list[TestLine]:
+def comparisons(findings: Findings) -> list[TestLine]:
     """Return a line for each test of a report."""
     return [
         TestLine(_comparison(test), _test(test), _p_value(test), _verdict(test))
@@ -100,7 +100,7 @@ def _verdict(test: Findings) -> str:
     return "more than chance" if test["p_value"] < SURE else "chance alone may explain it"
 
 
-def test_over_seeds(findings: Findings, arm: str) -> str:
+def verdict_over_seeds(findings: Findings, arm: str) -> str:
     """Return what the paired test of an arm against Base says, as a sentence; empty without one."""
     for test in findings.get("tests", ()):
         names = test["kind"], test["arm"], test["against"]

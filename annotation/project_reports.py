@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch
 
 from annotation.agreement import ProjectAgreement, agreement
+from annotation.answers import KeywordTally, keyword_tallies
 from annotation.consensus_reports import (
     ArmOfPeople,
     ConsensusReport,
@@ -14,9 +15,7 @@ from annotation.consensus_reports import (
     means_over_people,
 )
 from annotation.reports import (
-    KeywordTally,
     SessionReport,
-    keyword_tallies,
     names_of_categories,
     session_reports,
     size,

@@ -181,7 +181,7 @@ def _comparisons(arms: Sequence[ArmResult], findings: Mapping[str, Any]) -> list
         return []
     sentences = []
     for arm in arms:
-        tested = in_words.test_over_seeds(findings, arm.arm)
+        tested = in_words.verdict_over_seeds(findings, arm.arm)
         if not arm.is_base and (sentence := compared(arm, base, is_tested=bool(tested))):
             sentences.append(f"{sentence} {tested}".strip())
     return sentences
@@ -198,7 +198,7 @@ def _shown(
     title = "Accuracy against the number of keywords"
     return {
         "findings": findings,
-        "tests": in_words.tests_in_words(findings),
+        "tests": in_words.comparisons(findings),
         "confusions": in_words.confusion_tables(findings, categories),
         "movement": in_words.movement_in_words(findings),
         "changed": in_words.changed_texts(findings, categories),

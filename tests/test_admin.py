@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import Consensus, DocumentLabel, Judgement
-from models_ml.models import Embedding, Job, Report
+from models_ml.models import Embedding, Job, Report, Run, SeedResult
 from tasks import services
 from tasks.controls import place_controls
 from tasks.models import LIVE_METHODS, Assignment, Project
@@ -473,3 +473,60 @@ def test_pages_of_the_admin_hold_nothing_that_the_security_policy_forbids(manage
         assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html)
         assert ' style="' not in html
     assert "default-src 'self'" in manager.get(links_of(project))["Content-Security-Policy"]
+
+
+# --- Training --------------------------------------------------------------------------------
+
+
+def seed_jobs(run, *states):
+    """Give a run seeds that are still to be trained, each with a job in a state."""
+    rows = [SeedResult.objects.create(run=run, seed=100 + n) for n in range(len(states))]
+    return [
+        Job.objects.create(kind="train_seed", subject_id=row.pk, state=state)
+        for row, state in zip(rows, states, strict=True)
+    ]
+
+
+def states(jobs):
+    return [Job.objects.get(pk=job.pk).state for job in jobs]
+
+
+def test_cancelling_a_runs_training_cancels_its_seeds_and_no_other_runs(manager, project):
+    run, other = make_run(project), make_run(project)
+    starting = Job.objects.create(kind="evaluate_run", subject_id=run.pk)
+    own = seed_jobs(run, "queued", "running", "failed")
+    others = seed_jobs(other, "running")
+    said = messages(act(manager, Run, "cancel_training", run))
+    assert said == [f"{run}: 3 jobs cancelled."]
+    assert states([starting, *own]) == ["cancelled", "cancelled", "cancelled", "failed"]
+    assert states(others) == ["running"]
+
+
+def test_cancelling_where_nothing_is_trained_says_so(manager, project):
+    run = make_run(project)
+    assert messages(act(manager, Run, "cancel_training", run)) == [
+        f"{run}: nothing was being trained."
+    ]
+
+
+def test_who_may_only_look_at_runs_cannot_cancel_training(client, project):
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_run"))
+    client.force_login(looker)
+    run = make_run(project)
+    jobs = seed_jobs(run, "running")
+    act(client, Run, "cancel_training", run)
+    assert states(jobs) == ["running"]
+
+
+def test_a_seeds_job_leads_to_its_run_and_a_descriptions_to_its_report(manager, project):
+    session = make_session(project)
+    run = make_run(project)
+    report = make_report(session, base=run)
+    seed_jobs(run, "queued")
+    Job.objects.create(kind="describe_report", subject_id=report.pk)
+    Job.objects.create(kind="train_seed", subject_id=987654)  # of a run that was deleted
+    html = manager.get(address(Job, "changelist")).content.decode()
+    assert f'href="/admin/models_ml/run/{run.pk}/change/"' in html
+    assert f'href="/reports/results/{report.pk}/"' in html
+    assert "/run/987654/" not in html
