@@ -130,8 +130,22 @@ def jobs_of_reports(results: Iterable[Results]) -> RunJobs:
             if job
         ]
         described = others.get(("describe_report", one.id))
-        by_report[one.id] = (*named, *([described] if described else ()))
+        by_report[one.id] = (*_at_once(named), *([described] if described else ()))
     return RunJobs(by_report)
+
+
+def _at_once(training: Sequence[JobView]) -> Iterator[JobView]:
+    """Yield the failed jobs of a report's runs, and those under way as one, as far as all are."""
+    yield from (job for job in training if not job.is_active)
+    active = [job for job in training if job.is_active]
+    if len(active) == 1:
+        yield active[0]
+    elif active:
+        first = next((job for job in active if job.state == JobState.RUNNING), active[0])
+        done, total = sum(job.done for job in active), sum(job.total for job in active)
+        note = f"{done} of {total} seeds of {len(active)} accuracies"
+        title = JOB_TITLES["evaluate_run"]
+        yield replace(first, title=title, done=done, total=total, note=note)
 
 
 def training_jobs(run_ids: Iterable[int]) -> dict[int, tuple[JobView, ...]]:

@@ -257,6 +257,19 @@ def test_seeds_of_an_arm_are_shown_as_one_job(manager, project):
     assert "7 of 10 seeds" in plain(read(manager, session))
 
 
+def test_many_accuracies_that_are_trained_are_shown_as_one_bar(manager, project):
+    session = make_session(project)
+    runs = [make_run(project, (0.8,) * trained, seeds=4) for trained in (1, 3)]
+    make_report(session, base=session.project.base_run, clime=runs[0], active=runs[1])
+    for run, trained in zip(runs, (1, 3), strict=True):
+        for seed in range(trained, 4):
+            row = SeedResult.objects.create(run=run, seed=seed)
+            Job.objects.create(kind="train_seed", subject_id=row.pk)
+    [job] = session_report(session).jobs
+    assert (job.title, job.percent) == ("Training classifiers", 50)
+    assert job.note == "4 of 8 seeds of 2 accuracies"
+
+
 def test_a_seed_that_failed_is_shown_with_its_arm_and_leads_to_its_job(manager, project):
     session = make_session(project)
     failing, *others = half_trained(session, 7)
