@@ -170,7 +170,8 @@ def curve_in_words(findings: Findings, keywords: Iterable[int]) -> str:
     end = findings.get("curve_end")
     if end is None:
         return "Accuracy does not tell yet after how many keywords more would not help."
-    return f"After {end} keywords, more did not help measurably."
+    keywords_asked = "1 keyword" if end == 1 else f"{end} keywords"
+    return f"After {keywords_asked}, more did not help measurably."
 
 
 def changed_texts(findings: Findings, categories: Mapping[int, str]) -> list[ChangedText]:
