@@ -12,7 +12,7 @@ admin.site.enable_nav_sidebar = False  # lists need the width
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("annotation.urls")),
-    path("reports/", include("annotation.report_urls")),
-    path("api/", include("annotation.report_api_urls")),
+    path("reports/", include("annotation.reporting.urls")),
+    path("api/", include("annotation.reporting.api_urls")),
     path("admin/", admin.site.urls),
 ]

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from annotation import services
 from annotation.models import Judgement, Session
-from annotation.project_reports import project_report
-from annotation.reports import session_report
+from annotation.reporting.projects import project_report
+from annotation.reporting.sessions import session_report
 from models_ml import jobs
 from models_ml.models import Neighbour
 from tasks.models import Control

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from annotation.findings_in_words import (
+from annotation.reporting.words import (
     comparisons,
     curve_in_words,
     movement_in_words,

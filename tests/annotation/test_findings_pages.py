@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from annotation.models import DocumentLabel, PolicyDecision, Session
-from annotation.project_reports import project_report
-from annotation.reports import session_report
+from annotation.reporting.projects import project_report
+from annotation.reporting.sessions import session_report
 from models_ml.models import Job, Run, SeedResult
 from models_ml.results import FEWEST_LABELS
 from tests.annotation.test_reports import plain, queries, read, read_project

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from annotation.models import DocumentLabel, Preview, Session
-from annotation.progress import Items, agreement_so_far, project_progress
+from annotation.reporting.progress import Items, agreement_so_far, project_progress
 from models_ml import jobs
 from models_ml.models import Job, SeedResult
 from tests.annotation.test_reports import judge, plain, queries

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotation import services
-from annotation.agreement import agreement, in_words
 from annotation.consensus import collect
 from annotation.models import Annotator, Consensus, Judgement, Session
-from annotation.quality import care, signals
+from annotation.reporting.agreement import agreement, in_words
+from annotation.reporting.quality import care, signals
 from models_ml import jobs
 from models_ml.core.agreement import Alpha
 from models_ml.models import Job

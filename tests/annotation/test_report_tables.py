@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from annotation.report_tables import as_csv, harmless, rows
+from annotation.reporting.tables import as_csv, harmless, rows
 
 REPORT = {
     "name": "Demo",

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotation.models import DocumentLabel, Judgement, Session
-from annotation.project_reports import project_report
-from annotation.reports import session_report
+from annotation.reporting.projects import project_report
+from annotation.reporting.sessions import session_report
 from models_ml.models import Embedding, Job
 from models_ml.reports import arm_result, in_words
 from tests.factories import (

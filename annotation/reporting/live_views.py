@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from rest_framework.utils.encoders import JSONEncoder
 
 from annotation.models import DocumentLabel, Judgement, SessionState
-from annotation.progress import ProjectProgress, project_progress
+from annotation.reporting.progress import ProjectProgress, project_progress
 from models_ml import jobs
 from tasks.models import Project
 

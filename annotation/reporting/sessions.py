@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from annotation.answers import Answers, answers_of, labels_up_to
 from annotation.models import PolicyDecision, Session, SessionState
-from annotation.quality import SessionCare, care
-from annotation.worth import Worth, best_informed, hours_up_to, worth
+from annotation.reporting.quality import SessionCare, care
+from annotation.reporting.tallies import Answers, answers_of, labels_up_to
+from annotation.reporting.worth import Worth, best_informed, hours_up_to, worth
 from models_ml.models import Arm, Corpus
 from models_ml.reports import ArmResult, JobView, latest_jobs
 from models_ml.results import CurveResult, Results, RunJobs, jobs_of_reports, report_results

@@ -1,7 +1,6 @@
 from django.urls import path
 
-from annotation import live_views
-from annotation import report_views as views
+from annotation.reporting import live_views, views
 
 _SESSION = "sessions/<int:session_id>/"
 _PROJECT = "projects/<slug:slug>/"

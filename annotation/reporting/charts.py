@@ -8,9 +8,9 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from annotation.annotator_reports import AnnotatorReport
-from annotation.project_reports import ProjectReport
-from annotation.reports import SessionReport
+from annotation.reporting.people import AnnotatorReport
+from annotation.reporting.projects import ProjectReport
+from annotation.reporting.sessions import SessionReport
 from models_ml.core.charts import ChartRow, interval_chart
 from models_ml.core.findings import KeywordMap, MapWord
 from models_ml.core.line_charts import Level, Line, LinePoint, line_chart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from annotation.models import Annotator, ConsensusMember
-from annotation.reports import SessionReport, session_reports
+from annotation.reporting.sessions import SessionReport, session_reports
 from models_ml.reports import ArmResult
 from tasks.models import Project
 

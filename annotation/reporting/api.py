@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation.annotator_reports import annotator_report
 from annotation.models import Annotator, Session
-from annotation.progress import project_progress
-from annotation.project_reports import project_report
-from annotation.reports import session_report
+from annotation.reporting.people import annotator_report
+from annotation.reporting.progress import project_progress
+from annotation.reporting.projects import project_report
+from annotation.reporting.sessions import session_report
 from tasks.models import Project
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation import report_api
+from annotation.reporting import api as report_api
 from tasks import api as tasks_api
 
 app_name = "api"

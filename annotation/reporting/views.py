@@ -14,15 +14,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 from rest_framework.utils.encoders import JSONEncoder
 
-from annotation import findings_in_words as in_words
-from annotation import report_charts as charts
 from annotation import services
-from annotation.annotator_reports import AnnotatorReport, annotator_report
-from annotation.live_views import live_context
 from annotation.models import Annotator, Session
-from annotation.project_reports import ProjectReport, project_report
-from annotation.report_tables import as_csv
-from annotation.reports import SessionReport, session_report
+from annotation.reporting import charts
+from annotation.reporting import words as in_words
+from annotation.reporting.live_views import live_context
+from annotation.reporting.people import AnnotatorReport, annotator_report
+from annotation.reporting.projects import ProjectReport, project_report
+from annotation.reporting.sessions import SessionReport, session_report
+from annotation.reporting.tables import as_csv
 from models_ml.models import Report
 from models_ml.reports import ArmResult
 from models_ml.reports import in_words as compared

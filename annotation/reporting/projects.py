@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch
 
-from annotation.agreement import ProjectAgreement, agreement
-from annotation.answers import KeywordTally, keyword_tallies
-from annotation.consensus_reports import (
+from annotation.reporting.agreement import ProjectAgreement, agreement
+from annotation.reporting.consensus import (
     ArmOfPeople,
     ConsensusReport,
     consensus_report,
     means_over_people,
 )
-from annotation.reports import (
+from annotation.reporting.sessions import (
     SessionReport,
     names_of_categories,
     session_reports,
     size,
     worth_showing,
 )
+from annotation.reporting.tallies import KeywordTally, keyword_tallies
 from models_ml.models import Arm, Run
 from models_ml.reports import ArmResult, JobView, arm_result, latest_jobs, runs_with_seeds
 from models_ml.results import training_jobs

@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Abs, Least
 
 from annotation.models import Consensus, ConsensusPair
-from annotation.worth import Worth, worth
+from annotation.reporting.worth import Worth, worth
 from models_ml.core.intervals import mean_with_interval
 from models_ml.models import Arm
 from models_ml.reports import ArmResult, JobView, latest_jobs
@@ -18,7 +18,7 @@ from models_ml.results import CurveResult, Results, jobs_of_reports, report_resu
 from tasks.models import Project
 
 if TYPE_CHECKING:
-    from annotation.reports import SessionReport
+    from annotation.reporting.sessions import SessionReport
 
 TOP_CONFLICTS = 50
 

@@ -15,7 +15,7 @@ from django.db.models import Case, Count, F, Max, Q, When
 from django.utils import timezone
 
 from annotation.models import DocumentLabel, Judgement, Preview, Session, SessionState, Verdict
-from annotation.queue import Queue, queue_of
+from annotation.reporting.queue import Queue, queue_of
 from models_ml.core.agreement import alpha_of_counts
 from tasks.models import HIT, Assignment, Project
 

@@ -1,0 +1,1 @@
+"""What managers read: reports, agreement, signs of care, and a project as it runs."""
