@@ -16,7 +16,7 @@ FEWEST_OBSERVATIONS = 2  # of a kind, before its worth is estimated at all
 # What is believed of a kind before anything was observed: nothing is gained, give or take as much
 # as 50 items that gain ten points do. Half an observation's weight.
 PRIOR_MEAN, PRIOR_SPREAD, PRIOR_WEIGHT = 0.0, 10 / math.log1p(50), 0.5
-_LEAST_SECONDS = 0.1  # an item never takes less, so that a clock that stood still divides nothing
+FALLBACK_SECONDS = 30.0  # an item, where no past session was timed
 
 
 class Kind(StrEnum):
@@ -30,7 +30,8 @@ class Kind(StrEnum):
 class Observation:
     """What a past session of this project gained by its items of one kind.
 
-    seconds: the time that they took; gain_points: of accuracy, in percentage points.
+    seconds: the time that they took, 0 where nobody knows; gain_points: of accuracy, in percentage
+    points. Raises ValueError for an unknown kind, or numbers that cannot be.
     """
 
     kind: Kind
@@ -38,18 +39,29 @@ class Observation:
     seconds: float
     gain_points: float
 
+    def __post_init__(self) -> None:
+        if self.kind not in tuple(Kind):
+            raise ValueError(f"there is no kind {self.kind!r}, only {', '.join(Kind)}")
+        if self.items < 0:
+            raise ValueError(f"a session of {self.items} {self.kind}s")
+        if not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise ValueError(f"a session that took {self.seconds} seconds")
+        if not math.isfinite(self.gain_points):
+            raise ValueError(f"a session that gained {self.gain_points} points")
+
 
 @dataclass(frozen=True)
 class Worth:
     """What the next block of a kind is thought to be worth.
 
-    rate: points per unit of log(1 + items), the posterior's mean; sd its standard deviation; drawn
-    the sample by which the kinds were compared. expected_points: of the whole block, by the drawn
-    rate.
+    items: in the block, fewer where fewer are left. rate: points per unit of log(1 + items), the
+    posterior's mean; sd its standard deviation; drawn the sample by which the kinds were compared.
+    expected_points: of the whole block, by the drawn rate.
     """
 
     kind: Kind
     observations: int
+    items: int
     rate: float
     sd: float
     drawn: float
@@ -80,29 +92,37 @@ def decide(
     asked, left: items of each kind that the session has asked, and could still ask. block: items in
     a block. Until each kind has FEWEST_OBSERVATIONS, the one asked less is next. Then Thompson
     sampling: a rate is drawn for each kind from what past sessions say of it, and the block worth
-    more points per second is asked. Raises ValueError where nothing is left.
+    more points per second is asked. Raises ValueError where nothing is left, or a block is empty.
 
     Source: Thompson 1933; Chapelle & Li 2011 for its use with uncertain means.
     """
+    if block < 1:
+        raise ValueError(f"a block of {block} items")
     open_kinds = [kind for kind in Kind if left.get(kind, 0) > 0]
     if not open_kinds:
         raise ValueError("no keyword and no document is left to ask about")
     if len(open_kinds) == 1:
         return Decision(open_kinds[0], f"Only {open_kinds[0]}s were left to ask about.", ())
-    counts = {kind: sum(o.kind is kind and o.items > 0 for o in observations) for kind in Kind}
+    counts = {kind: sum(o.kind == kind and o.items > 0 for o in observations) for kind in Kind}
     if min(counts.values()) < FEWEST_OBSERVATIONS:
         return _alternate(counts, asked)
     chance = np.random.default_rng(seed)
     worths = tuple(
-        _worth(kind, observations, asked=asked.get(kind, 0), block=block, chance=chance)
+        _worth(
+            kind,
+            observations,
+            asked=asked.get(kind, 0),
+            block=min(block, left[kind]),
+            chance=chance,
+        )
         for kind in Kind
     )
     best = max(worths, key=lambda worth: worth.points_per_minute)
     other = next(worth for worth in worths if worth is not best)
     reason = (
-        f"The next {block} {best.kind}s are worth {best.points_per_minute:.2f} points a minute, "
-        f"the next {block} {other.kind}s {other.points_per_minute:.2f}, as drawn from "
-        f"{best.observations} and {other.observations} past sessions."
+        f"The next {best.items} {best.kind}s are worth {best.points_per_minute:.2f} points a "
+        f"minute, the next {other.items} {other.kind}s {other.points_per_minute:.2f}, as drawn "
+        f"from {best.observations} and {other.observations} past sessions."
     )
     return Decision(best.kind, reason, worths)
 
@@ -130,14 +150,15 @@ def _worth(
 
     The gain of n items is taken for rate · log(1 + n): each adds less than the one before.
     """
-    own = [o for o in observations if o.kind is kind and o.items > 0]
+    own = [o for o in observations if o.kind == kind and o.items > 0]
     rate, sd = _posterior([o.gain_points / math.log1p(o.items) for o in own])
     drawn = float(chance.normal(rate, sd))
-    per_item = float(np.median([max(o.seconds / o.items, _LEAST_SECONDS) for o in own]))
+    per_item = _seconds_per_item(own, observations)
     points = drawn * (math.log1p(asked + block) - math.log1p(asked))
     return Worth(
         kind=kind,
         observations=len(own),
+        items=block,
         rate=rate,
         sd=sd,
         drawn=drawn,
@@ -145,6 +166,19 @@ def _worth(
         expected_points=points,
         points_per_minute=60 * points / (per_item * block),
     )
+
+
+def _seconds_per_item(own: Sequence[Observation], all_kinds: Sequence[Observation]) -> float:
+    """Return the median seconds an item of timed sessions; of both kinds where this one has none.
+
+    A session that nobody timed says nothing: were it taken for a quick one, its kind would always
+    be the next.
+    """
+    for observations in (own, all_kinds):
+        timed = [o.seconds / o.items for o in observations if o.items > 0 and o.seconds > 0]
+        if timed:
+            return float(np.median(timed))
+    return FALLBACK_SECONDS
 
 
 def _posterior(rates: Sequence[float]) -> tuple[float, float]:

@@ -3,12 +3,12 @@
 import json
 import math
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from models_ml.core.policy import FEWEST_OBSERVATIONS, Kind, Observation, decide
+from models_ml.core.policy import FALLBACK_SECONDS, FEWEST_OBSERVATIONS, Kind, Observation, decide
 
 K, D = Kind.KEYWORD, Kind.DOCUMENT
 PLENTY = {K: 100, D: 100}
@@ -79,10 +79,51 @@ def test_what_loses_accuracy_is_not_asked():
     assert counts[D] > 0.95 * len(SEEDS)
 
 
-def test_a_clock_that_stood_still_divides_nothing():
-    seen = past(K, 5, seconds=0) + past(D, 5, seconds=0)
+def seconds_per_item(seen):
     worths = decide(seen, asked={}, left=PLENTY, block=5, seed=0).worths
-    assert all(math.isfinite(worth.points_per_minute) for worth in worths)
+    return [worth.seconds_per_item for worth in worths]
+
+
+def test_sessions_that_nobody_timed_say_nothing_of_seconds():
+    untimed = past(K, 5, seconds=0)
+    timed = past(K, 5, seconds=50, sessions=1) + past(D, 5, seconds=250)
+    assert seconds_per_item(untimed + timed) == [2, 10]
+    assert seconds_per_item(untimed + past(D, 5, seconds=250)) == [10, 10]
+    assert seconds_per_item(untimed + past(D, 5, seconds=0)) == [FALLBACK_SECONDS] * 2
+
+
+def test_untimed_sessions_do_not_make_a_kind_a_bargain():
+    counts = chosen(past(K, 4, seconds=0) + past(D, 8, seconds=500))
+    assert counts[D] > 0.9 * len(SEEDS)
+
+
+def test_a_block_is_worth_only_the_items_that_are_left():
+    seen = past(K, 9) + past(D, 0)
+    decision = decide(seen, asked={}, left={K: 3, D: 50}, block=5, seed=0)
+    keywords, documents = decision.worths
+    assert (keywords.items, documents.items) == (3, 5)
+    assert keywords.expected_points == pytest.approx(keywords.drawn * math.log(4))
+    assert decision.reason.startswith("The next 3 keywords are worth")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "magic"}, "no kind 'magic', only keyword, document"),
+        ({"items": -1}, "-1 keywords"),
+        ({"seconds": -1.0}, r"-1\.0 seconds"),
+        ({"seconds": math.inf}, "inf seconds"),
+        ({"gain_points": math.nan}, "nan points"),
+    ],
+)
+def test_observations_that_cannot_be_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(Observation(K, 5, 60.0, 1.0), **change)
+
+
+def test_a_block_without_items_is_refused():
+    with pytest.raises(ValueError, match="block of 0"):
+        decide([], asked={}, left=PLENTY, block=0, seed=0)
 
 
 def test_one_kind_that_is_left_is_asked_and_said_so():
@@ -100,6 +141,8 @@ def test_a_decision_repeats_from_its_seed_and_is_json():
     first, again = (decide(seen, asked={}, left=PLENTY, block=5, seed=7) for _ in range(2))
     assert first == again
     assert json.loads(json.dumps(asdict(first)))["kind"] == first.kind
+    read_back = [Observation(**data) for data in json.loads(json.dumps([asdict(o) for o in seen]))]
+    assert decide(read_back, asked={}, left=PLENTY, block=5, seed=7) == first
 
 
 def test_over_many_sessions_it_gains_more_than_half_and_half():
