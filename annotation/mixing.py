@@ -12,7 +12,7 @@ from dataclasses import asdict
 from django.db.models import Count
 
 from annotation.models import DocumentLabel, Judgement, PolicyDecision, Session, SessionState
-from models_ml.core.policy import Decision, Kind, Observation, decide
+from models_ml.core.policy import Kind, Observation, decide
 from models_ml.models import Arm
 from models_ml.reports import report_means
 from tasks import services as tasks_services
@@ -33,19 +33,20 @@ def next_block(session: Session, assignment: Assignment) -> Assignment | None:
     free = [hit for hit in blocks if hit.pk not in taken]
     if sum(asked.values()) >= project.session_size or not free:
         return None
-    decision = decide(
-        observations(project),
-        asked=asked,
-        left=_by_kind(sizes[hit.pk] for hit in free),
-        block=project.batch_size or 1,
-        seed=1_000 * session.pk + len(taken),
-    )
-    PolicyDecision.objects.create(
+    seen, left = observations(project), _by_kind(sizes[hit.pk] for hit in free)
+    options = {"block": project.batch_size or 1, "seed": 1_000 * session.pk + len(taken)}
+    decision = decide(seen, asked=asked, left=left, **options)
+    evidence = {
+        "observations": [asdict(one) for one in seen],
+        "asked": asked,
+        "left": left,
+        **options,
+        "worths": [asdict(worth) for worth in decision.worths],
+    }
+    PolicyDecision.objects.update_or_create(
         session=session,
         block=len(taken) + 1,
-        kind=decision.kind,
-        reason=decision.reason,
-        evidence=_evidence(decision, asked=asked, seed=1_000 * session.pk + len(taken)),
+        defaults={"kind": decision.kind, "reason": decision.reason, "evidence": evidence},
     )
     # Where somebody else took the last place of every block of this kind, the other kind is asked.
     free.sort(key=lambda hit: (sizes[hit.pk][0] is not decision.kind, hit.batch))
@@ -67,10 +68,6 @@ def _by_kind(sizes: Iterable[tuple[Kind, int]]) -> dict[Kind, int]:
     for kind, items in sizes:
         total[kind] += items
     return {kind: total[kind] for kind in Kind}
-
-
-def _evidence(decision: Decision, *, asked: Mapping[Kind, int], seed: int) -> dict[str, object]:
-    return {"worths": [asdict(worth) for worth in decision.worths], "asked": asked, "seed": seed}
 
 
 def observations(project: Project) -> list[Observation]:

@@ -135,7 +135,8 @@ def what_counts(session: Session) -> tuple[Embedding, Said]:
 
 def answered_words(session: Session) -> set[int]:
     """Return the keywords' words that a person has judged in the project by now."""
-    judged = Judgement.objects.filter(session__in=session.up_to_now().order_by()).decided()
+    sessions = session.up_to_now().order_by()
+    judged = Judgement.objects.filter(session__in=sessions).decided().about_words()
     return set(judged.values_list("keyword__word", flat=True))
 
 

@@ -159,7 +159,10 @@ class Project(models.Model):
         max_length=16, choices=DocumentStrategy.choices, default=DocumentStrategy.ENTROPY
     )
     is_diverse = models.BooleanField(
-        "diverse documents", default=False, help_text="no two documents that are nearly the same"
+        "diverse documents",
+        default=False,
+        help_text="rather documents unlike one another, for pools full of near copies; elsewhere "
+        "it gained nothing sure",
     )
     hourly_pay = models.DecimalField(
         max_digits=8,

@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='project',
             name='is_diverse',
-            field=models.BooleanField(default=False, help_text='no two documents that are nearly the same', verbose_name='diverse documents'),
+            field=models.BooleanField(default=False, help_text='rather documents unlike one another, for pools full of near copies; elsewhere it gained nothing sure', verbose_name='diverse documents'),
         ),
         migrations.AddField(
             model_name='project',

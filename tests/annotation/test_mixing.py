@@ -6,7 +6,7 @@ import pytest
 
 from annotation import mixing, services
 from annotation.models import PolicyDecision, Session
-from models_ml.core.policy import Kind
+from models_ml.core.policy import Kind, Observation, decide
 from tasks.models import Assignment
 from tests.annotation.visitor import Visitor
 from tests.factories import make_link, make_project, make_report, make_run, make_session
@@ -83,13 +83,20 @@ def test_what_past_sessions_gained_by_decides(project):
 
 
 def test_a_decision_can_be_read_and_replayed(project):
+    for name in ("baraka", "chane"):
+        past_session(project, name, base=0.7, clime=0.8, active=0.8, active_clime=0.85)
     visitor = Visitor(make_link(project))
     visitor.agree()
     do_block(visitor)
     decision = PolicyDecision.objects.get()
     assert decision.block == 2
     assert decision.reason.endswith(".")
-    assert json.loads(json.dumps(decision.evidence))["asked"] == {"keyword": 1, "document": 0}
+    evidence = json.loads(json.dumps(decision.evidence))
+    assert evidence["asked"] == {"keyword": 1, "document": 0}
+    seen = [Observation(**one) for one in evidence["observations"]]
+    options = {name: evidence[name] for name in ("asked", "left", "block", "seed")}
+    again = decide(seen, **options)
+    assert (again.kind, again.reason) == (decision.kind, decision.reason)
 
 
 def test_a_kind_is_worth_the_mean_of_what_it_adds_first_and_last(project):
