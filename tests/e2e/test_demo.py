@@ -158,7 +158,8 @@ def finished_report(manager, address, *, timeout_s=240):
 def report_of(manager, demo, worker_id):
     """Return the address of a person's session report, found by way of the project's report."""
     manager.goto(demo.report)
-    manager.get_by_role("link", name=worker_id, exact=True).click()
+    sessions = manager.get_by_role("region", name="Sessions")
+    sessions.get_by_role("link", name=worker_id, exact=True).click()
     manager.get_by_role("heading", level=1, name=worker_id).wait_for()
     return manager.url
 
