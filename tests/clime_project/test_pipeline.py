@@ -20,6 +20,7 @@ from models_ml.core.refinement import (
 from models_ml.models import Arm, Job, JobState, Report, Run
 from tasks.importing import import_project
 from tasks.models import LEAST_REGULARIZATION, LIVE_METHODS, Project, RefinementMethod
+from tests.clime_project.loop import do_all_jobs, quiet
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +28,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def unsent(monkeypatch):
     monkeypatch.setattr(jobs, "send", lambda job: None)
-
-
-def quiet(note, done, total):
-    pass
 
 
 @pytest.fixture
@@ -57,14 +54,6 @@ def session(project):
             session=session, keyword=keyword, word=neighbour.word, verdict=verdict, revision=1
         )
     return session
-
-
-def do_all_jobs():
-    """Do what is queued, and what that queues, as workers would."""
-    while job := Job.objects.active().order_by("id").first():
-        assert jobs.run(job.pk, pipeline.HANDLERS)
-        job.refresh_from_db()
-        assert (job.state, job.error) == (JobState.DONE, "")
 
 
 def test_a_prepared_project_is_open_and_has_hits_and_a_base_run_to_do(project):
