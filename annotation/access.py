@@ -8,11 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation.trans_real import parse_accept_lang_header
+
 from annotation.models import Session
 from tasks.models import Assignment, AssignmentState, Platform, Project
 from tasks.platforms import UnknownAssignment, platform_of
 
-__all__ = ["LinkEnded", "LinkResting", "UnknownAssignment", "Visit", "find_visit"]
+__all__ = [
+    "LinkEnded",
+    "LinkResting",
+    "UnknownAssignment",
+    "Visit",
+    "find_visit",
+    "reading_language",
+]
 
 
 class LinkEnded(Exception):
@@ -59,6 +71,21 @@ def find_visit(token: str) -> Visit:
         raise LinkResting(assignment)
     if not (assignment.is_open or assignment.state == AssignmentState.SUBMITTED):
         raise LinkEnded
-    related = ["project__embedding__source", "project__embedding__target"]
+    related = ["annotator", "project__embedding__source", "project__embedding__target"]
     session = Session.objects.of(assignment).select_related(*related).first()
     return Visit(token=token, assignment=assignment, session=session)
+
+
+def reading_language(request: HttpRequest, visit: Visit | None) -> str:
+    """Return the language in which someone reads: as they chose it, or else as their browser asks.
+
+    Who has not agreed yet chooses in the address: nothing is stored of them.
+    """
+    chosen = visit.session.annotator.language if visit and visit.session else ""
+    accepted = parse_accept_lang_header(request.headers.get("Accept-Language", ""))
+    for tag in (request.GET.get("language", ""), chosen, *(tag for tag, _ in accepted)):
+        try:
+            return get_supported_language_variant(tag)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE

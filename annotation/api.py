@@ -1,10 +1,12 @@
-"""What the task pages' script sends and asks: one answer at a time, as JSON."""
+"""What the task pages' script sends and asks, as JSON."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
@@ -13,11 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import pages, services
-from annotation.access import LinkEnded, UnknownAssignment, Visit, find_visit
-from annotation.models import Session, Verdict
-from annotation.services import NotAnswerable, SessionEnded
-from models_ml.models import Document, Keyword, Side, Word
+from annotation import letters, pages, services
+from annotation.access import LinkEnded, UnknownAssignment, Visit, find_visit, reading_language
+from annotation.answering import NotAnswerable, SessionEnded
+from annotation.models import Session
+from models_ml.models import Side
 
 
 class Gone(APIException):
@@ -26,16 +28,12 @@ class Gone(APIException):
     default_code = "gone"
 
 
-class JudgementInput(serializers.Serializer[Any]):
-    keyword = serializers.PrimaryKeyRelatedField(queryset=Keyword.objects.all())
-    word = serializers.PrimaryKeyRelatedField(queryset=Word.objects.all())
-    verdict = serializers.ChoiceField(Verdict.choices)
+class AnswersInput(serializers.Serializer[Any]):
+    letters = serializers.ListField(max_length=letters.MOST_LETTERS)
 
 
-class LabelInput(serializers.Serializer[Any]):
-    document = serializers.PrimaryKeyRelatedField(queryset=Document.objects.all())
-    # DRF takes declared fields off the class, so this one does not hide `Field.label`.
-    label = serializers.IntegerField(allow_null=True, min_value=0)  # type: ignore[assignment]
+class PresenceInput(serializers.Serializer[Any]):
+    position = serializers.IntegerField(min_value=1, max_value=32767)
 
 
 class SearchInput(serializers.Serializer[Any]):
@@ -57,12 +55,19 @@ class TaskAPI(APIView):
         try:
             self.visit = find_visit(kwargs["token"])
         except UnknownAssignment as error:
-            raise NotFound("This link is not known.") from error
+            raise NotFound(_("This link is not known.")) from error
         except LinkEnded as error:
             raise Gone from error
+        translation.activate(reading_language(request._request, self.visit))
         if self.visit.agreed is None:
-            raise PermissionDenied("Please read the first page and agree before you start.")
+            raise PermissionDenied(_("Please read the first page and agree before you start."))
         self.session = self.visit.agreed
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        translation.deactivate()
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, SessionEnded):
@@ -72,40 +77,41 @@ class TaskAPI(APIView):
         return super().handle_exception(exc)
 
 
-class Judgements(TaskAPI):
-    """POST {keyword, word, verdict}: what the annotator says of a word beside a keyword."""
+def _now_ms() -> int:
+    """Return the server's clock, by which a device sets the times of its answers."""
+    return round(timezone.now().timestamp() * 1000)
+
+
+class Answers(TaskAPI):
+    """POST {letters: […]}: answers, as `annotation.letters` describes them.
+
+    Returns {now, receipts: [{id, state: saved | superseded | refused, …what now counts}]}.
+    """
 
     def post(self, request: Request, token: str) -> Response:
-        given = JudgementInput(data=request.data)
+        given = AnswersInput(data=request.data)
         given.is_valid(raise_exception=True)
-        judgement = services.record_judgement(
-            self.session, self.visit.assignment, **given.validated_data
-        )
-        services.note_presence(self.session)
-        return Response(
-            {
-                "keyword": given.validated_data["keyword"].pk,
-                "word": given.validated_data["word"].pk,
-                "verdict": judgement.verdict if judgement else Verdict.LEAVE,
-                "is_added": judgement.is_added if judgement else False,
-                "revision": judgement.revision if judgement else 0,
-            }
-        )
+        sent = given.validated_data["letters"]
+        receipts = letters.deliver(self.session, self.visit.assignment, sent)
+        return Response({"now": _now_ms(), "receipts": receipts})
 
 
-class Labels(TaskAPI):
-    """POST {document, label}: the category of a document; null says "can't tell"."""
+class Presence(TaskAPI):
+    """POST {position}: the annotator is at work on this page; returns what its answers now are.
+
+    So two tabs, or two devices, come to show the same.
+    """
 
     def post(self, request: Request, token: str) -> Response:
-        given = LabelInput(data=request.data)
+        given = PresenceInput(data=request.data)
         given.is_valid(raise_exception=True)
-        label = services.record_document_label(
-            self.session, self.visit.assignment, **given.validated_data
-        )
-        services.note_presence(self.session, on_document=True)
-        return Response(
-            {"document": label.document_id, "label": label.label, "revision": label.revision}
-        )
+        if self.visit.is_submitted:
+            raise Gone
+        item = self.visit.assignment.hit.items.filter(**given.validated_data).first()
+        if item is None:
+            raise NotFound
+        services.note_presence(self.session, on_document=item.document_id is not None)
+        return Response({"now": _now_ms(), **pages.standing(self.session, item)})
 
 
 class Words(TaskAPI):

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import unicodedata
 from dataclasses import dataclass
 
-from django.db.models import Case, When
+from django.db.models import Case, Count, Q, When
 
-from annotation.models import DocumentLabel, Judgement, Session, Verdict
+from annotation.models import DocumentLabel, Judgement, Session, Suggestion, Verdict
+from models_ml.core.answer_forms import grade_of_value
 from models_ml.core.concordance import window
 from models_ml.models import Keyword, Occurrence, Side, Vocabulary, Word, fold
-from tasks.models import HIT, Assignment, AssignmentState, Category, HITItem, Project
+from tasks.models import (
+    HIT,
+    Assignment,
+    AssignmentState,
+    Category,
+    HITItem,
+    Project,
+)
 from tasks.platforms import platform_of
 
 EXCERPTS = 5
+MOST_EXCERPTS = 15
 CONTEXT_TOKENS = 10  # on each side of the word
 FOUND_WORDS = 8
+# A text longer than the first number of tokens folds after the second.
+LONG_TEXT, FOLDED_TEXT = 140, 100
+# With fewer answered pages a person's pace says nothing.
+FEWEST_FOR_PACE = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,7 @@ class Concordance:
     word: Word
     vocabulary: Vocabulary
     excerpts: list[Excerpt]
+    has_more: bool
 
 
 @dataclass(frozen=True)
@@ -52,8 +66,40 @@ class ShownWord:
     """A word beside a keyword, and what the annotator said of it."""
 
     word: Word
-    verdict: Verdict
-    is_added: bool
+    verdict: Verdict = Verdict.LEAVE
+    strength: float | None = None
+    revision: int = 0
+    is_added: bool = False
+
+    @classmethod
+    def answered(cls, judgement: Judgement) -> ShownWord:
+        return cls(
+            word=judgement.word,
+            verdict=Verdict(judgement.verdict),
+            strength=judgement.strength,
+            revision=judgement.revision,
+            is_added=judgement.is_added,
+        )
+
+    @property
+    def is_left(self) -> bool:
+        """True where it was left open on purpose."""
+        return self.verdict == Verdict.LEAVE and self.strength is not None
+
+    @property
+    def grade(self) -> int | None:
+        """The step of a graded answer."""
+        if self.verdict == Verdict.LEAVE and self.strength is None:
+            return None
+        size = 1.0 if self.strength is None else self.strength
+        return grade_of_value(-size if self.verdict == Verdict.REJECT else size)
+
+    @property
+    def place(self) -> tuple[int, float]:
+        """What ranked words are sorted by: the best first, the worst last."""
+        zone = {Verdict.ACCEPT: 0, Verdict.LEAVE: 1, Verdict.REJECT: 2}[self.verdict]
+        size = self.strength or 0.0
+        return zone, size if self.verdict == Verdict.REJECT else -size
 
 
 @dataclass(frozen=True)
@@ -63,6 +109,11 @@ class Search:
     query: str
     words: list[Word]
 
+    @property
+    def is_known(self) -> bool:
+        """True where the vocabulary has just what was typed."""
+        return any(word.text == unicodedata.normalize("NFC", self.query) for word in self.words)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -71,7 +122,17 @@ class Column:
     side: Side
     vocabulary: Vocabulary
     words: list[ShownWord]
+    suggestions: list[Suggestion]
     search: Search | None
+
+    @property
+    def zones(self) -> list[tuple[Verdict, list[ShownWord]]]:
+        """The words of a ranking: accepted, not placed, rejected."""
+        ranked = sorted(self.words, key=lambda one: one.place)
+        return [
+            (verdict, [one for one in ranked if one.verdict == verdict])
+            for verdict in (Verdict.ACCEPT, Verdict.LEAVE, Verdict.REJECT)
+        ]
 
 
 @dataclass(frozen=True)
@@ -85,11 +146,22 @@ class KeywordPage:
 
 @dataclass(frozen=True)
 class DocumentPage:
-    text: str
+    """A text; the rest of a long one is folded."""
+
+    opening: str
+    rest: str
     document_id: int
     vocabulary: Vocabulary
     categories: list[Category]
     given: DocumentLabel | None
+
+    @property
+    def is_given(self) -> bool:
+        return self.given is not None and not self.given.is_withdrawn
+
+    @property
+    def revision(self) -> int:
+        return self.given.revision if self.given else 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +176,19 @@ class Summary:
     documents: int
     documents_answered: int
     left: list[HITItem]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a person gets on: minutes worked in the session, and to go by their own pace.
+
+    minutes_left: None while too little is answered to tell. is_over: the time that the project
+    planned for the session is used up.
+    """
+
+    minutes: int
+    minutes_left: int | None
+    is_over: bool
 
 
 @dataclass(frozen=True)
@@ -139,27 +224,28 @@ def keyword_page(
     keyword: Keyword,
     *,
     context_of: int | None = None,
+    is_full: bool = False,
     search_side: str = "",
     query: str = "",
 ) -> KeywordPage:
     """Return what the page of a keyword shows.
 
-    context_of: a word to show in sentences; search_side, query: a word to look for, to add it.
+    context_of: a word to show in sentences, is_full: in all that there are; search_side, query: a
+    word to look for, to add it.
     """
     project = session.project
     embedding = project.embedding
-    answers = list(session.judgements.current().filter(keyword=keyword).select_related("word"))
-    verdicts = {answer.word_id: Verdict(answer.verdict) for answer in answers}
-    shown = [
-        ShownWord(word, verdicts.get(word.pk, Verdict.LEAVE), is_added=False)
-        for word in session.words_beside(keyword)
-    ]
-    shown += [ShownWord(a.word, Verdict(a.verdict), is_added=True) for a in _added(answers)]
+    answers = session.judgements.current().filter(keyword=keyword).select_related("word")
+    given = {answer.word_id: ShownWord.answered(answer) for answer in answers}
+    shown = [given.get(word.pk, ShownWord(word)) for word in session.words_beside(keyword)]
+    shown += [one for one in given.values() if one.is_added and one.verdict != Verdict.LEAVE]
+    suggestions = list(session.suggestions.filter(keyword=keyword, is_withdrawn=False))
     columns = [
         Column(
             side=side,
             vocabulary=vocabulary,
             words=[one for one in shown if one.word.vocabulary_id == vocabulary.pk],
+            suggestions=[one for one in suggestions if one.side == side],
             search=_search(vocabulary, query, keyword) if query and search_side == side else None,
         )
         for side, vocabulary in (
@@ -172,13 +258,36 @@ def keyword_page(
         vocabulary=embedding.source,
         columns=columns,
         categories=list(project.categories.all()),
-        concordance=concordance(project, context_of) if context_of is not None else None,
+        concordance=concordance(project, context_of, is_full=is_full)
+        if context_of is not None
+        else None,
     )
 
 
-def _added(answers: Iterable[Judgement]) -> list[Judgement]:
-    """Return the annotator's own words; one that was removed again is not shown."""
-    return [a for a in answers if a.is_added and a.verdict != Verdict.LEAVE]
+@dataclass(frozen=True)
+class Order:
+    """The words of a ranking, by their ids."""
+
+    best_first: list[int]
+    worst_first: list[int]
+
+
+def moved(column: Column, word: Word, *, up: bool) -> Order:
+    """Return the order of a column's words after one of them moved a place up or down.
+
+    At the end of its part, accepted, open or rejected, a word moves over the line to the next.
+    """
+    line = [Verdict.ACCEPT, Verdict.REJECT]  # the lines above which all is accepted, below rejected
+    best, still_open, worst = ([one.word.pk for one in words] for _, words in column.zones)
+    places: list[int | Verdict] = [*best, line[0], *still_open, line[1], *worst]
+    here = places.index(word.pk)
+    there = min(max(here + (-1 if up else 1), 0), len(places) - 1)
+    places[here], places[there] = places[there], places[here]
+    first, second = places.index(line[0]), places.index(line[1])
+    return Order(
+        best_first=[int(pk) for pk in places[:first]],
+        worst_first=[int(pk) for pk in reversed(places[second + 1 :])],
+    )
 
 
 def _search(vocabulary: Vocabulary, query: str, keyword: Keyword) -> Search:
@@ -197,8 +306,11 @@ def find_words(vocabulary: Vocabulary, query: str) -> list[Word]:
     return list(found.order_by(itself_first, "row")[:FOUND_WORDS])
 
 
-def concordance(project: Project, word_id: int) -> Concordance | None:
-    """Return a word of the project in sentences of its documents; None for any other word."""
+def concordance(project: Project, word_id: int, *, is_full: bool = False) -> Concordance | None:
+    """Return a word of the project in sentences, each of another document; None for another word.
+
+    A few sentences, or all that were kept.
+    """
     embedding = project.embedding
     word = (
         Word.objects.filter(pk=word_id, vocabulary__in=[embedding.source_id, embedding.target_id])
@@ -210,12 +322,11 @@ def concordance(project: Project, word_id: int) -> Concordance | None:
     # A vocabulary may serve several projects, but people read the documents of their own, and
     # never those on which accuracy is measured.
     corpora = [c for c in (project.train_corpus_id, project.pool_corpus_id) if c]
-    places = (
-        Occurrence.objects.filter(word=word, document__corpus__in=corpora)
-        .select_related("document")
-        .order_by("id")[:EXCERPTS]
-    )
-    return Concordance(word, word.vocabulary, [_excerpt(place) for place in places])
+    found = Occurrence.objects.filter(word=word, document__corpus__in=corpora)
+    places = list(found.select_related("document").order_by("id")[:MOST_EXCERPTS])
+    shown = places if is_full else places[:EXCERPTS]
+    excerpts = [_excerpt(place) for place in shown]
+    return Concordance(word, word.vocabulary, excerpts, has_more=len(shown) < len(places))
 
 
 def _excerpt(place: Occurrence) -> Excerpt:
@@ -235,13 +346,68 @@ def document_page(session: Session, item: HITItem) -> DocumentPage:
     document = item.document
     if document is None:
         raise ValueError(f"{item} is not a document")
-    project = session.project
+    project, tokens = session.project, document.tokens
+    fold_at = FOLDED_TEXT if len(tokens) > LONG_TEXT else len(tokens)
     return DocumentPage(
-        text=document.text,
+        opening=" ".join(tokens[:fold_at]),
+        rest=" ".join(tokens[fold_at:]),
         document_id=document.pk,
         vocabulary=Vocabulary.objects.get(corpora=document.corpus_id),
         categories=list(project.categories.all()),
-        given=session.document_labels.current().filter(document=document).first(),
+        given=session.document_labels.filter(document=document, is_current=True).first(),
+    )
+
+
+def standing(session: Session, item: HITItem) -> dict[str, object]:
+    """Return what the answers on a page now are, as its script takes them."""
+    if item.document_id is not None:
+        label = session.document_labels.filter(document=item.document_id, is_current=True).first()
+        return {
+            "label": label.label if label else None,
+            "withdrawn": label.is_withdrawn if label else True,
+            "revision": label.revision if label else 0,
+        }
+    source = session.project.embedding.source_id
+    answers = session.judgements.current().filter(keyword=item.keyword_id).select_related("word")
+    suggestions = session.suggestions.filter(keyword=item.keyword_id)
+    return {
+        "words": [
+            {
+                "id": answer.word_id,
+                "text": answer.word.text,
+                "side": Side.SOURCE if answer.word.vocabulary_id == source else Side.TARGET,
+                "verdict": answer.verdict,
+                "strength": answer.strength,
+                "added": answer.is_added,
+                "revision": answer.revision,
+            }
+            for answer in answers
+        ],
+        "suggestions": list(suggestions.values("side", "text", "is_withdrawn")),
+    }
+
+
+def pace(session: Session, assignment: Assignment) -> Pace:
+    """Return how long a person has worked, and how long the rest takes at their pace."""
+    words = session.judgements.answered().values("keyword")
+    texts = session.document_labels.current().values("document")
+    left = assignment.hit.items.aggregate(
+        keywords=Count("keyword", filter=~Q(keyword__in=words)),
+        documents=Count("document", filter=~Q(document__in=texts)),
+    )
+    answered = {"keywords": words.distinct().count(), "documents": texts.count()}
+    on_documents_s = min(session.document_seconds, session.active_seconds)
+    spent_s = {
+        "keywords": session.active_seconds - on_documents_s,
+        "documents": on_documents_s,
+    }
+    seconds = sum(n * spent_s[kind] / max(1, answered[kind]) for kind, n in left.items())
+    is_known = all(answered[kind] >= FEWEST_FOR_PACE for kind, n in left.items() if n)
+    budget = session.project.session_minutes
+    return Pace(
+        minutes=round(session.active_minutes),
+        minutes_left=math.ceil(seconds / 60) if is_known else None,
+        is_over=budget is not None and session.active_minutes >= budget,
     )
 
 
@@ -251,7 +417,8 @@ def summary(session: Session, assignment: Assignment) -> Summary:
     keywords = [item.keyword_id for item in items if item.keyword_id]
     documents = [item.document_id for item in items if item.document_id]
     decided = list(session.judgements.decided().filter(keyword__in=keywords))
-    judged = {judgement.keyword_id for judgement in decided}
+    answered = session.judgements.answered().filter(keyword__in=keywords)
+    judged = set(answered.values_list("keyword_id", flat=True))
     labelled = set(
         session.document_labels.current()
         .filter(document__in=documents)

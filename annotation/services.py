@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation import mixing
+from annotation.answering import SessionEnded
 from annotation.models import (
     Annotator,
-    DocumentLabel,
-    Judgement,
     OpenedKeyword,
+    Problem,
     Session,
     SessionNeighbour,
     SessionState,
-    Verdict,
 )
 from models_ml import jobs
-from models_ml.models import Document, Keyword, Neighbour, Word
+from models_ml.models import Keyword, Neighbour
 from tasks import services as tasks_services
-from tasks.models import Assignment, AssignmentState, HITItem
+from tasks.models import Assignment, AssignmentState, ConsentVersion, HITItem
 
 # A longer pause than this between two signs of life is a break, not work.
 IDLE = timedelta(seconds=60)
 
 
-class NotAnswerable(Exception):
-    """The answer does not belong to this session; the message is for the annotator."""
+@dataclass(frozen=True)
+class Sign:
+    """A moment at which an annotator was at work."""
 
-
-class SessionEnded(NotAnswerable):
-    """The session was submitted, or its link expired or was revoked."""
+    at: datetime
+    on_document: bool = False
 
 
 def open_session(assignment: Assignment) -> Session:
@@ -52,95 +53,81 @@ def open_session(assignment: Assignment) -> Session:
 
 
 def note_presence(session: Session, *, on_document: bool = False) -> None:
-    """Count the time since the session's last sign of life as work, unless it was a break.
+    """Note that an annotator is at work now.
 
     on_document: whether the item at hand is a document, so that documents and keywords can be
     told apart by what they take.
     """
-    now, last = timezone.now(), session.last_seen_at
-    gap = now - last if last else None
-    worked_s = gap.total_seconds() if gap and gap <= IDLE else 0.0
+    note_signs(session, [Sign(timezone.now(), on_document=on_document)])
+
+
+def note_signs(session: Session, signs: Iterable[Sign]) -> None:
+    """Count the time between an open session's signs of life as work; a longer gap was a break.
+
+    Signs may come late, of work without a connection; what was counted once is not counted again.
+    """
+    seen = session.last_seen_at
+    worked_s = on_documents_s = 0.0
+    newest = seen
+    for sign in sorted(signs, key=lambda sign: sign.at):
+        if newest is not None and sign.at <= newest:
+            continue
+        gap = sign.at - newest if newest else None
+        newest = sign.at
+        if gap and gap <= IDLE:
+            worked_s += gap.total_seconds()
+            on_documents_s += gap.total_seconds() if sign.on_document else 0.0
+    if newest == seen:
+        return
     # Conditional on what was read: of two requests at once, only one counts the gap.
-    Session.objects.filter(pk=session.pk, last_seen_at=last, state=SessionState.OPEN).update(
-        last_seen_at=now,
+    Session.objects.filter(pk=session.pk, last_seen_at=seen, state=SessionState.OPEN).update(
+        last_seen_at=newest,
         active_seconds=F("active_seconds") + worked_s,
-        document_seconds=F("document_seconds") + (worked_s if on_document else 0.0),
+        document_seconds=F("document_seconds") + on_documents_s,
     )
 
 
-def note_context(session: Session) -> None:
-    """Count that a word was looked at in sentences, as long as the session is open."""
-    Session.objects.filter(pk=session.pk, state=SessionState.OPEN).update(
-        contexts_opened=F("contexts_opened") + 1
-    )
+def take_break(session: Session) -> None:
+    """Count the work until now, and nothing until the next sign of life."""
+    note_presence(session)
+    Session.objects.filter(pk=session.pk, state=SessionState.OPEN).update(last_seen_at=None)
 
 
-def give_consent(session: Session, assignment: Assignment) -> None:
-    """Store the text that the annotator agreed to; the first agreement stands."""
+@transaction.atomic
+def give_consent(session: Session, assignment: Assignment, *, version: ConsentVersion) -> None:
+    """Store which version of its text the annotator agreed to; the first agreement stands."""
     Session.objects.filter(pk=session.pk, consented_at=None).update(
-        consented_at=timezone.now(), consent_text=session.project.consent
+        consented_at=timezone.now(), consent=version
     )
     tasks_services.activate(assignment)
 
 
-def _lock_open(session: Session, assignment: Assignment) -> None:
-    """Hold the session's row while an answer is stored; raises SessionEnded where it is too late.
-
-    Answers of one session are stored one after the other, whatever tabs they come from.
-    """
-    held = Session.objects.select_for_update().get(pk=session.pk)
-    current = Assignment.objects.get(pk=assignment.pk)
-    is_renewed = current.link_version > 1
-    if not current.is_open or (held.state == SessionState.SUBMITTED and not is_renewed):
-        raise SessionEnded("This task has ended, so the answer was not saved.")
-    if held.state == SessionState.SUBMITTED:
-        _reopen(held)
-    # Consent is given once a session: a later batch is opened by its first answer.
-    tasks_services.activate(current)
-
-
-def _reopen(session: Session) -> None:
-    """Open a session again that was submitted in part, since a link to the rest was made anew."""
-    Session.objects.filter(pk=session.pk, state=SessionState.SUBMITTED).update(
-        state=SessionState.OPEN, submitted_at=None
+def has_yet_to_practise(session: Session) -> bool:
+    """True for somebody new, who has neither practised nor answered anything."""
+    return (
+        session.number == 1
+        and session.practised_at is None
+        and not session.judgements.exists()
+        and not session.document_labels.exists()
     )
 
 
-@transaction.atomic
-def record_judgement(
-    session: Session, assignment: Assignment, *, keyword: Keyword, word: Word, verdict: Verdict
-) -> Judgement | None:
-    """Append what the annotator says of a word beside a keyword; the same again changes nothing.
+def end_practice(session: Session) -> None:
+    """Note that the annotator has practised, or would rather not."""
+    Session.objects.filter(pk=session.pk, practised_at=None).update(practised_at=timezone.now())
 
-    A word that was not shown is stored as the annotator's own. Returns None where an answer is
-    withdrawn that was never given. Raises NotAnswerable for a keyword of another task, a word of
-    another vocabulary or the keyword itself, and SessionEnded when it is too late.
-    """
-    _lock_open(session, assignment)
-    if not assignment.hit.items.filter(keyword=keyword).exists():
-        raise NotAnswerable("This word is not part of your task.")
-    embedding = session.project.embedding
-    if word.vocabulary_id not in {embedding.source_id, embedding.target_id}:
-        raise NotAnswerable("This word is not in the project's vocabulary.")
-    if word.pk == keyword.word_id:
-        raise NotAnswerable("A word cannot be its own neighbour.")
-    answers = session.judgements.filter(keyword=keyword, word=word)
-    last = answers.current().first()
-    if last is None and verdict == Verdict.LEAVE:
-        return None
-    if last is not None and last.verdict == verdict:
-        return last
-    answers.current().update(is_current=False)
-    if session.project.live:
-        jobs.enqueue("update_neighbours", session.pk)
-    return Judgement.objects.create(
-        session=session,
-        keyword=keyword,
-        word=word,
-        verdict=verdict,
-        is_added=word not in session.words_beside(keyword),
-        is_control=session.project.controls.filter(keyword=keyword, word=word).exists(),
-        revision=last.revision + 1 if last else 1,
+
+def choose_language(annotator: Annotator, language: str) -> None:
+    """Keep the language in which an annotator reads the pages."""
+    Annotator.objects.filter(pk=annotator.pk).update(language=language)
+
+
+def resolve_problem(problem: Problem, *, by: User) -> bool:
+    """Note that a problem was dealt with; False if it was."""
+    return bool(
+        Problem.objects.filter(pk=problem.pk, resolved_at=None).update(
+            resolved_at=timezone.now(), resolved_by=by
+        )
     )
 
 
@@ -181,33 +168,6 @@ def store_neighbours(session: Session, neighbours: Iterable[Neighbour]) -> int:
 
 
 @transaction.atomic
-def record_document_label(
-    session: Session, assignment: Assignment, *, document: Document, label: int | None
-) -> DocumentLabel:
-    """Append the category the annotator gives a document (None: can't tell).
-
-    Raises NotAnswerable for a document of another task or a label that is no category, and
-    SessionEnded when it is too late.
-    """
-    _lock_open(session, assignment)
-    if not assignment.hit.items.filter(document=document).exists():
-        raise NotAnswerable("This text is not part of your task.")
-    if label is not None and not session.project.categories.filter(label=label).exists():
-        raise NotAnswerable("This is not one of the categories.")
-    labels = session.document_labels.filter(document=document)
-    last = labels.current().first()
-    if last is not None and last.label == label:
-        return last
-    labels.current().update(is_current=False)
-    return DocumentLabel.objects.create(
-        session=session,
-        document=document,
-        label=label,
-        revision=last.revision + 1 if last else 1,
-    )
-
-
-@transaction.atomic
 def exclude_session(session: Session, *, by: User) -> bool:
     """Leave a session out of its project's consensus, as a person decides; False if it was."""
     changed = Session.objects.filter(pk=session.pk, excluded_at=None).update(
@@ -240,7 +200,7 @@ def submit_assignment(session: Session, assignment: Assignment) -> bool:
     if not tasks_services.submit(assignment):
         if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
             return False
-        raise SessionEnded("This task has ended and can no longer be submitted.")
+        raise SessionEnded(_("This task has ended and can no longer be submitted."))
     if _next_part(session, assignment) is None:
         submit_session(session)
     return True
@@ -280,7 +240,7 @@ def where_to_resume(session: Session, assignment: Assignment) -> HITItem | None:
     Items left open on purpose are not asked again: the finish page lists them.
     """
     items = assignment.hit.items
-    keywords = session.judgements.current().values("keyword")
+    keywords = session.judgements.answered().values("keyword")
     documents = session.document_labels.current().values("document")
     answered = items.filter(Q(keyword__in=keywords) | Q(document__in=documents)).last()
     return items.filter(position__gt=answered.position if answered else 0).first()

@@ -12,8 +12,12 @@ task = [
     path("<int:position>/", views.item, name="item"),
     path("finish/", views.finish, name="finish"),
     path("concordance/<int:word_id>", views.concordance, name="concordance"),
-    path("judgements", api.Judgements.as_view(), name="judgements"),
-    path("labels", api.Labels.as_view(), name="labels"),
+    path("practice/", views.practice, name="practice"),
+    path("break/", views.take_break, name="break"),
+    path("problem/", views.report_problem, name="problem"),
+    path("language/", views.choose_language, name="language"),
+    path("answers", api.Answers.as_view(), name="answers"),
+    path("presence", api.Presence.as_view(), name="presence"),
     path("words", api.Words.as_view(), name="words"),
 ]
 urlpatterns = [path("t/<str:token>/", include(task))]

@@ -18,18 +18,33 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import translation
+from django.utils.http import urlencode
+from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.gzip import gzip_page
 
-from annotation import pages, services
-from annotation.access import LinkEnded, LinkResting, UnknownAssignment, Visit, find_visit
+from annotation import answering, pages, services
+from annotation.access import (
+    LinkEnded,
+    LinkResting,
+    UnknownAssignment,
+    Visit,
+    find_visit,
+    reading_language,
+)
+from annotation.answering import Answer, AnswerSheet, NotAnswerable, SessionEnded, Stamp
 from annotation.models import Session, SessionState, Verdict
-from annotation.services import NotAnswerable, SessionEnded
-from models_ml.models import Word
+from models_ml.models import Keyword, Side, Word
+from tasks import services as tasks_services
 from tasks.models import HITItem
 from tasks.platforms import platform_of
 
-CANNOT_TELL = "none"
+CANNOT_TELL, TAKEN_BACK = "none", "undo"
+# Sent by the script with a request for a page that nobody reads yet.
+AHEAD = "X-Clime-Ahead"
 
 View = Callable[..., HttpResponse]
 
@@ -42,14 +57,21 @@ def task_page(*methods: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @csrf_exempt
+        @gzip_page
         @cache_control(no_store=True)
         @wraps(view)
         def answer(request: HttpRequest, token: str, **where: int) -> HttpResponse:
             allowed = ["GET", "HEAD", *methods]
             if request.method not in allowed:
                 return HttpResponseNotAllowed(allowed)
+            with translation.override(reading_language(request, None)):
+                return explain(request, token, **where)
+
+        def explain(request: HttpRequest, token: str, **where: int) -> HttpResponse:
             try:
-                return view(request, find_visit(token), **where)
+                visit = find_visit(token)
+                translation.activate(reading_language(request, visit))
+                return view(request, visit, **where)
             except UnknownAssignment:
                 return _refuse(request, "unknown", status=404)
             except Http404:
@@ -89,9 +111,11 @@ def start(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Lead to where the person is."""
     if visit.is_submitted:
         return redirect("annotation:finish", visit.token)
-    if visit.agreed is None:
+    if (session := visit.agreed) is None:
         return redirect("annotation:welcome", visit.token)
-    item = services.where_to_resume(visit.agreed, visit.assignment)
+    if services.has_yet_to_practise(session):
+        return redirect("annotation:practice", visit.token)
+    item = services.where_to_resume(session, visit.assignment)
     if item is None:
         return redirect("annotation:finish", visit.token)
     return redirect("annotation:item", visit.token, item.position)
@@ -100,10 +124,16 @@ def start(request: HttpRequest, visit: Visit) -> HttpResponse:
 @task_page("POST")
 def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Explain the task and ask for consent. Before consent nothing is stored about anyone."""
-    if request.method == "POST":
-        if not visit.is_submitted:
-            session = visit.session or services.open_session(visit.assignment)
-            services.give_consent(session, visit.assignment)
+    if request.method == "POST" and visit.is_submitted:
+        return _see("start", visit.token)
+    text = visit.project.consent_fingerprint
+    # A text that was changed while it was read is shown again, not taken for agreed to.
+    if request.method == "POST" and request.POST.get("text") == text:
+        session = visit.session or services.open_session(visit.assignment)
+        version = tasks_services.consent_version(visit.project)
+        services.give_consent(session, visit.assignment, version=version)
+        if check_for_language(chosen := request.POST.get("language", "")):
+            services.choose_language(session.annotator, chosen)
         return _see("start", visit.token)
     page = {
         "visit": visit,
@@ -111,8 +141,24 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         "outline": pages.outline(visit.assignment),
         "categories": visit.project.categories.all(),
         "has_controls": visit.project.controls.exists(),
+        "text": text,
+        "is_changed": request.method == "POST",
     }
     return render(request, "annotation/welcome.html", page)
+
+
+@task_page("POST")
+def practice(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Let somebody try a keyword whose answers are told; nothing that they press is stored."""
+    session = visit.agreed
+    if visit.is_submitted or session is None:
+        return _see("start", visit.token)
+    services.note_presence(session)
+    if request.method == "POST" and "end" in request.POST:
+        services.end_practice(session)
+        return _see("start", visit.token)
+    page = {"visit": visit, "project": session.project, "session": session}
+    return render(request, "annotation/practice.html", page)
 
 
 @task_page("POST")
@@ -123,68 +169,157 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
         return _see("start", visit.token)
     items = visit.assignment.hit.items
     asked = get_object_or_404(items.select_related("keyword__word", "document"), position=position)
-    services.note_presence(session, on_document=asked.document is not None)
+    is_ahead = AHEAD in request.headers
+    if not is_ahead:
+        services.note_presence(session, on_document=asked.document is not None)
     if request.method == "POST":
-        anchor = _take_answer(request, visit, session, asked)
+        with answering.open_sheet(session, visit.assignment) as sheet:
+            anchor = _take_answer(request, sheet, session, asked)
         return _see("item", visit.token, position, anchor=anchor)
     page = {
         "visit": visit,
         "project": session.project,
         "session": session,
+        "item": asked,
         "position": position,
         "count": items.count(),
+        "pace": pages.pace(session, visit.assignment),
     }
     if asked.keyword is None:
         page["shown"] = pages.document_page(session, asked)
         return render(request, "annotation/document.html", page)
-    services.open_keyword(session, asked.keyword)
+    if not is_ahead:
+        services.open_keyword(session, asked.keyword)
     page["shown"] = shown = pages.keyword_page(
         session,
         asked.keyword,
         context_of=_whole_number(request.GET.get("context", "")),
+        is_full="more" in request.GET,
         search_side=request.GET.get("side", ""),
         query=request.GET.get("q", ""),
     )
-    if shown.concordance is not None:
-        services.note_context(session)
+    if shown.concordance is not None and "more" not in request.GET:
+        answering.note_context(session, shown.concordance.word, Stamp())
     return render(request, "annotation/keyword.html", page)
 
 
-def _take_answer(request: HttpRequest, visit: Visit, session: Session, asked: HITItem) -> str:
+def _take_answer(request: HttpRequest, sheet: AnswerSheet, session: Session, asked: HITItem) -> str:
     """Store the answer in a form; return the place on the page where it was given."""
     if asked.document is not None:
         given = request.POST.get("label", "")
         label = _whole_number(given)
-        if label is None and given != CANNOT_TELL:
-            raise NotAnswerable("Please choose one of the categories.")
-        services.record_document_label(
-            session, visit.assignment, document=asked.document, label=label
-        )
+        if label is None and given not in {CANNOT_TELL, TAKEN_BACK}:
+            raise NotAnswerable(_("Please choose one of the categories."))
+        sheet.label(asked.document, label, is_withdrawn=given == TAKEN_BACK)
         return "answers"
     if asked.keyword is None:
         raise ValueError(f"{asked} asks nothing")
+    if "rest" in request.POST:
+        return _take_rest(request.POST["rest"], sheet, asked.keyword)
+    if "suggestion" in request.POST:
+        return _take_suggestion(request, sheet, asked.keyword)
     word_id = _whole_number(request.POST.get("word", ""))
     word = Word.objects.filter(pk=word_id).first() if word_id else None
-    verdict = request.POST.get("verdict", "")
-    if word is None or verdict not in Verdict.values:
-        raise NotAnswerable("Please press one of the buttons beside a word.")
-    services.record_judgement(
-        session, visit.assignment, keyword=asked.keyword, word=word, verdict=Verdict(verdict)
-    )
+    if word is None:
+        raise NotAnswerable(_("Please press one of the buttons beside a word."))
+    if "move" in request.POST:
+        _move(request.POST["move"], sheet, session, asked.keyword, word)
+    elif (grade := _whole_number(request.POST.get("grade", ""))) is not None:
+        sheet.grade(asked.keyword, word, grade)
+    elif (verdict := request.POST.get("verdict", "")) in Verdict.values:
+        sheet.judge(asked.keyword, word, Answer(Verdict(verdict)))
+    else:
+        raise NotAnswerable(_("Please press one of the buttons beside a word."))
     return f"w-{word.pk}"
+
+
+def _take_rest(given: str, sheet: AnswerSheet, keyword: Keyword) -> str:
+    rest = {"reject": Answer(Verdict.REJECT), "leave": answering.LEFT_ON_PURPOSE}
+    if given not in rest:
+        raise NotAnswerable(_("Please press one of the buttons beside a word."))
+    sheet.settle_rest(keyword, rest[given])
+    return "rest"
+
+
+def _take_suggestion(request: HttpRequest, sheet: AnswerSheet, keyword: Keyword) -> str:
+    side, text = request.POST.get("side", ""), request.POST["suggestion"]
+    if side not in Side.values:
+        raise NotAnswerable(_("Please press one of the buttons beside a word."))
+    sheet.suggest(keyword, side, text, is_withdrawn="withdraw" in request.POST)
+    return f"add-{side}"
+
+
+def _move(
+    direction: str, sheet: AnswerSheet, session: Session, keyword: Keyword, word: Word
+) -> None:
+    """Move a word of a ranking one place up or down, over the line to the next part at its end."""
+    page = pages.keyword_page(session, keyword)
+    column = next(
+        (one for one in page.columns if any(shown.word == word for shown in one.words)), None
+    )
+    if column is None or direction not in {"up", "down"}:
+        raise NotAnswerable(_("Please press one of the buttons beside a word."))
+    order = pages.moved(column, word, up=direction == "up")
+    sheet.rank(keyword, column.side, best_first=order.best_first, worst_first=order.worst_first)
 
 
 @task_page()
 def concordance(request: HttpRequest, visit: Visit, word_id: int) -> HttpResponse:
-    """Return a word in sentences, as the piece of a page that the script puts under the word."""
+    """Return a word in sentences, as the piece of a page that the script puts under the word.
+
+    That it was opened comes as a letter of its own.
+    """
     if visit.agreed is None:
         raise Http404
-    services.note_presence(visit.agreed)
-    shown = pages.concordance(visit.agreed.project, word_id)
+    is_full = "more" in request.GET
+    shown = pages.concordance(visit.agreed.project, word_id, is_full=is_full)
     if shown is None:
         raise Http404
-    services.note_context(visit.agreed)
     return render(request, "annotation/_concordance.html", {"concordance": shown})
+
+
+# --- Beside the work -----------------------------------------------------------------------------
+
+
+@task_page("POST")
+def take_break(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Stop the clock until the person goes on."""
+    if visit.is_submitted or visit.agreed is None:
+        return _see("start", visit.token)
+    if request.method == "POST":
+        services.take_break(visit.agreed)
+        return _see("break", visit.token)
+    page = {"visit": visit, "project": visit.project}
+    return render(request, "annotation/break.html", page)
+
+
+@task_page("POST")
+def report_problem(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Take what somebody tells the manager, of a page or of the task as a whole."""
+    page: dict[str, object] = {"visit": visit, "project": visit.project}
+    if request.method == "POST":
+        position = _whole_number(request.POST.get("position", ""))
+        about = visit.assignment.hit.items.filter(position=position).first() if position else None
+        answering.report_problem(visit.assignment, request.POST.get("text", ""), item=about)
+        page["is_told"] = True
+    return render(request, "annotation/problem.html", page)
+
+
+@task_page("POST")
+def choose_language(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Keep the language that somebody chose; before they agree, in the address alone."""
+    chosen = request.POST.get("language", "")
+    if request.method != "POST" or not check_for_language(chosen):
+        return _see("start", visit.token)
+    if visit.session is None:
+        address = reverse("annotation:welcome", args=[visit.token])
+        return HttpResponseRedirect(f"{address}?{urlencode({'language': chosen})}", status=303)
+    services.choose_language(visit.session.annotator, chosen)
+    position = _whole_number(request.POST.get("position", ""))
+    return _see("item", visit.token, position) if position else _see("start", visit.token)
+
+
+# --- The end -------------------------------------------------------------------------------------
 
 
 @task_page("POST")
@@ -202,6 +337,7 @@ def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
         "summary": pages.summary(session, visit.assignment),
     }
     if not visit.is_submitted:
+        page["pace"] = pages.pace(session, visit.assignment)
         services.note_presence(session)
         page["count"] = visit.assignment.hit.items.count()
         return render(request, "annotation/finish.html", page)

@@ -180,6 +180,9 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 # --- Words and clocks -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+# The task pages speak these; each annotator chooses. The admin and the reports are in English.
+LANGUAGES = [("ar", "العربية"), ("en", "English"), ("fr", "Français"), ("sw", "Kiswahili")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 LOGGING = {

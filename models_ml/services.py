@@ -29,6 +29,7 @@ from models_ml.models import (
 
 ReportProgress = Callable[[str, int, int], object]
 ROWS_AT_ONCE = 1_000
+PLACES_A_WORD = 15  # kept of each word for people to read it in
 T = TypeVar("T")
 
 
@@ -141,7 +142,7 @@ def store_concordance(corpus: Corpus) -> int:
     if Occurrence.objects.filter(document__corpus=corpus).exists():
         return 0
     document_ids = list(corpus.documents.order_by("id").values_list("pk", flat=True))
-    places = occurrences(core_documents(corpus))
+    places = occurrences(core_documents(corpus), per_word=PLACES_A_WORD)
     count = 0
     for words in _batches(sorted(places)):
         known = dict(vocabulary.words.filter(text__in=words).values_list("text", "pk"))

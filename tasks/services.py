@@ -14,10 +14,13 @@ from tasks.models import (
     HIT,
     Assignment,
     AssignmentState,
+    ConsentVersion,
     HITItem,
     Project,
     ProjectState,
 )
+
+ITEMS_A_TURN = 5
 
 
 class TaskError(Exception):
@@ -57,7 +60,12 @@ def create_hits(
     of_documents = [HITItem(document=document) for document in documents]
     if not of_keywords and not of_documents:
         raise TaskError(f"{project} has no keywords and no documents to ask about")
-    kinds = [of_keywords, of_documents] if project.is_adaptive else [[*of_keywords, *of_documents]]
+    if project.is_adaptive:
+        kinds = [of_keywords, of_documents]
+    elif project.session_minutes:
+        kinds = [_in_turns(of_keywords, of_documents)]
+    else:
+        kinds = [[*of_keywords, *of_documents]]
     size = project.batch_size or len(kinds[0])
     batches = [
         items[start : start + size] for items in kinds for start in range(0, len(items), size)
@@ -72,6 +80,20 @@ def create_hits(
         HITItem.objects.bulk_create(items)
         hits.append(hit)
     return hits
+
+
+def _in_turns(keywords: Sequence[HITItem], documents: Sequence[HITItem]) -> list[HITItem]:
+    """Return all items, the two kinds in turns in their proportion, a few of a kind at a time.
+
+    Whoever runs out of time has then answered as much of one as of the other.
+    """
+    turns = max(1, min(len(keywords), len(documents)) // ITEMS_A_TURN)
+    return [
+        item
+        for turn in range(turns)
+        for kind in (keywords, documents)
+        for item in kind[len(kind) * turn // turns : len(kind) * (turn + 1) // turns]
+    ]
 
 
 @transaction.atomic
@@ -129,6 +151,22 @@ def _check_place(hit: HIT, worker_id: str) -> None:
         raise TaskError(
             f"all {hit.project.overlap} places of {hit} are taken; raise the project's overlap"
         )
+
+
+@transaction.atomic
+def consent_version(project: Project) -> ConsentVersion:
+    """Return the version that a project's consent text and privacy sentence are, as they now read.
+
+    A text that was changed and changed back is the version that it was.
+    """
+    Project.objects.select_for_update().get(pk=project.pk)
+    versions = ConsentVersion.objects.filter(project=project)
+    return versions.get_or_create(
+        project=project,
+        consent=project.consent,
+        privacy=project.privacy,
+        defaults={"number": versions.count() + 1},
+    )[0]
 
 
 @transaction.atomic

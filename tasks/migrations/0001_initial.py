@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import tasks.models
+import tasks.models.hits
 from django.db import migrations, models
 
 
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 ('worker_id', models.CharField(help_text="who it is, in the platform's words", max_length=100)),
                 ('state', models.CharField(choices=[('offered', 'offered: link made'), ('active', 'active: opened'), ('submitted', 'submitted'), ('expired', 'expired'), ('revoked', 'revoked')], default='offered', max_length=16)),
                 ('link_version', models.PositiveIntegerField(default=1, help_text='raised when a link is made anew; older links then end')),
-                ('completion_code', models.CharField(default=tasks.models._completion_code, editable=False, max_length=16)),
+                ('completion_code', models.CharField(default=tasks.models.hits._completion_code, editable=False, max_length=16)),
                 ('expires_at', models.DateTimeField()),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('submitted_at', models.DateTimeField(blank=True, null=True)),

@@ -1,4 +1,4 @@
-"""Annotators, their sessions, and everything they answered."""
+"""Annotators and their sessions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from models_ml.models import Document, Embedding, Keyword, Report, Word
+from models_ml.models import Embedding, Keyword, Report, Word
 from tasks.models import (
     Assignment,
     AssignmentState,
-    ConsensusMethod,
+    ConsentVersion,
     Control,
     HITItem,
     Platform,
@@ -26,6 +26,9 @@ class Annotator(models.Model):
 
     platform = models.CharField(max_length=16, choices=Platform.choices)
     worker_id = models.CharField(max_length=100)
+    language = models.CharField(
+        max_length=10, blank=True, help_text="in which they read the pages, by their own choice"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -73,7 +76,10 @@ class Session(models.Model):
     number = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=16, choices=SessionState.choices, default=SessionState.OPEN)
     consented_at = models.DateTimeField(null=True, blank=True)
-    consent_text = models.TextField(blank=True, help_text="the text that was agreed to")
+    consent = models.ForeignKey(
+        ConsentVersion, models.RESTRICT, null=True, blank=True, related_name="sessions"
+    )
+    practised_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
     active_seconds = models.FloatField(
@@ -83,7 +89,9 @@ class Session(models.Model):
         default=0, help_text="the part of the active seconds that went to documents"
     )
     contexts_opened = models.PositiveIntegerField(
-        default=0, help_text="how often words were looked at in sentences: a sign of care"
+        default=0,
+        help_text="how often words were looked at in sentences, a sign of care; "
+        "which and when is in its context views",
     )
     submitted_at = models.DateTimeField(null=True, blank=True)
     excluded_at = models.DateTimeField(
@@ -248,158 +256,3 @@ class PolicyDecision(models.Model):
 
     def __str__(self) -> str:
         return f"block {self.block} of session {self.session_id}: {self.kind}s"
-
-
-class Consensus(models.Model):
-    """What the people of a project say together, and the embedding that it makes."""
-
-    project = models.OneToOneField(Project, models.CASCADE, related_name="consensus")
-    method = models.CharField(max_length=16, choices=ConsensusMethod.choices)
-    refined = models.ForeignKey(
-        Embedding, models.PROTECT, null=True, related_name="+", editable=False
-    )
-    report = models.OneToOneField(
-        Report, models.PROTECT, null=True, related_name="consensus", editable=False
-    )
-    made_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        verbose_name_plural = "consensuses"
-
-    def __str__(self) -> str:
-        return f"consensus of {self.project}"
-
-
-class ConsensusMember(models.Model):
-    """An annotator in a consensus, and how far the votes say that they can be relied on."""
-
-    consensus = models.ForeignKey(Consensus, models.CASCADE, related_name="members")
-    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="+")
-    votes = models.PositiveIntegerField()
-    reliability = models.FloatField(help_text="probability that a vote is right, by the method")
-    agreement = models.FloatField(null=True, help_text="share of votes that the consensus shares")
-
-    class Meta:
-        ordering = ["consensus", "-reliability", "id"]
-        constraints = [
-            models.UniqueConstraint(fields=["consensus", "annotator"], name="member_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.annotator}: {self.reliability:.2f}"
-
-
-class ConsensusPair(models.Model):
-    """What all said of one word beside one keyword."""
-
-    consensus = models.ForeignKey(Consensus, models.CASCADE, related_name="pairs")
-    keyword = models.ForeignKey(Word, models.PROTECT, related_name="+")
-    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
-    accepted = models.PositiveIntegerField()
-    rejected = models.PositiveIntegerField()
-    posterior = models.FloatField(help_text="probability that it is to be accepted")
-
-    class Meta:
-        ordering = ["consensus", "id"]
-        constraints = [
-            models.UniqueConstraint(fields=["consensus", "keyword", "word"], name="pair_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.keyword} – {self.word}: {self.posterior:.2f}"
-
-    @property
-    def is_conflict(self) -> bool:
-        """True where people contradicted one another."""
-        return bool(self.accepted and self.rejected)
-
-
-class Verdict(models.TextChoices):
-    ACCEPT = "accept", "accept"
-    REJECT = "reject", "reject"
-    LEAVE = "leave", "left open"
-
-
-class JudgementQuerySet(models.QuerySet["Judgement"]):
-    def current(self) -> JudgementQuerySet:
-        """The latest revision of each answer."""
-        return self.filter(is_current=True)
-
-    def decided(self) -> JudgementQuerySet:
-        """Latest revisions that say accept or reject."""
-        return self.current().exclude(verdict=Verdict.LEAVE)
-
-    def about_words(self) -> JudgementQuerySet:
-        """Those that tell something of words: not of the controls, whose answers were known."""
-        return self.filter(is_control=False)
-
-
-class Judgement(models.Model):
-    """What an annotator said of one word beside one keyword. Appended, never overwritten."""
-
-    session = models.ForeignKey(Session, models.CASCADE, related_name="judgements")
-    keyword = models.ForeignKey(Keyword, models.PROTECT, related_name="judgements")
-    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
-    verdict = models.CharField(max_length=16, choices=Verdict.choices)
-    is_added = models.BooleanField(
-        default=False, help_text="the annotator brought this word; it was not shown"
-    )
-    is_control = models.BooleanField(
-        default=False, help_text="its answer was known: it measures the person, and moves nothing"
-    )
-    revision = models.PositiveIntegerField()
-    is_current = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = JudgementQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["session", "keyword", "word", "revision"], name="judgement_revision_once"
-            ),
-            models.UniqueConstraint(
-                fields=["session", "keyword", "word"],
-                condition=Q(is_current=True),
-                name="judgement_one_current",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.keyword} – {self.word}: {self.verdict}"
-
-
-class DocumentLabelQuerySet(models.QuerySet["DocumentLabel"]):
-    def current(self) -> DocumentLabelQuerySet:
-        """The latest revision of each label."""
-        return self.filter(is_current=True)
-
-
-class DocumentLabel(models.Model):
-    """The category an annotator gave a document. Appended, never overwritten."""
-
-    session = models.ForeignKey(Session, models.CASCADE, related_name="document_labels")
-    document = models.ForeignKey(Document, models.PROTECT, related_name="+")
-    label = models.PositiveSmallIntegerField(null=True, help_text="empty: can't tell")
-    revision = models.PositiveIntegerField()
-    is_current = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = DocumentLabelQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["session", "document", "revision"], name="document_label_revision_once"
-            ),
-            models.UniqueConstraint(
-                fields=["session", "document"],
-                condition=Q(is_current=True),
-                name="document_label_one_current",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.document}: {self.label}"

@@ -1,16 +1,19 @@
-"""Projects, the HITs made from them, and who took which."""
+"""Projects: one classification task over one language pair, as its manager set it up."""
 
 from __future__ import annotations
 
-import secrets
-from datetime import datetime
+import hashlib
+from typing import TYPE_CHECKING
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.utils.translation import gettext_noop
 
-from models_ml.models import Artefact, Corpus, Document, Embedding, Keyword, Ranking, Run, Word
+from models_ml.models import Artefact, Corpus, Embedding, Ranking, Run, Side
+
+if TYPE_CHECKING:
+    from tasks.models.hits import HIT
 
 
 class ClassifierKind(models.TextChoices):
@@ -68,16 +71,30 @@ class ProjectState(models.TextChoices):
     CLOSED = "closed", "closed: no new links"
 
 
-DEFAULT_QUESTION = "Which words are likely to appear in the same category as this word?"
-DEFAULT_INSTRUCTIONS = (
+class AnswerForm(models.TextChoices):
+    """How annotators say what they think of a word; models_ml.core.answer_forms weighs it."""
+
+    VERDICT = "verdict", "accept or reject (as in the paper)"
+    GRADED = "graded", "graded: five steps from “not at all” to “just the same”"
+    RANKING = "ranking", "ranking: accepted and rejected words in an order"
+
+
+# Managers may replace these; as they stand, annotators read them in their own language.
+DEFAULT_QUESTION = gettext_noop(
+    "Which words are likely to appear in the same category as this word?"
+)
+DEFAULT_INSTRUCTIONS = gettext_noop(
     "You will see one word at a time, with words from two languages beside it. Accept a word when "
     "it points to the same category as the word on top; reject it when it points elsewhere; leave "
     "it when you are not sure. If the right translation is missing, add it."
 )
-DEFAULT_CONSENT = (
-    "Your answers are used to improve a computer program that sorts texts. We store your answers, "
-    "when you gave them and how often you looked at example sentences, and nothing else about you. "
-    "You may stop at any time."
+DEFAULT_CONSENT = gettext_noop(
+    "Your answers are used to improve a computer program that sorts texts. You take part by your "
+    "own choice, and you may stop at any time."
+)
+DEFAULT_PRIVACY = gettext_noop(
+    "We store your answers, when you gave them, when you looked at example sentences, how long "
+    "you worked and the language you read in, and nothing else about you."
 )
 
 
@@ -105,6 +122,22 @@ class Project(models.Model):
     question = models.CharField(max_length=300, default=DEFAULT_QUESTION)
     instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
     consent = models.TextField(default=DEFAULT_CONSENT)
+    privacy = models.TextField(
+        "privacy sentence", default=DEFAULT_PRIVACY, help_text="what is stored, agreed to as well"
+    )
+    pay_note = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="what annotators read of their pay, such as “12 USD an hour, paid on Fridays”",
+    )
+    practice_keyword = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="a source word to practise on, with the words below; empty: a general example",
+    )
+    answer_form = models.CharField(
+        max_length=16, choices=AnswerForm.choices, default=AnswerForm.VERDICT
+    )
 
     keyword_count = models.PositiveSmallIntegerField(
         "keywords", default=50, help_text="keywords in a session"
@@ -123,6 +156,14 @@ class Project(models.Model):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text="keywords and documents in one HIT; empty: all in one",
+    )
+    session_minutes = models.PositiveSmallIntegerField(
+        "time budget",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="minutes of work that a session is planned for: keywords and documents then take "
+        "turns, and when the time is over the annotator is led to the end. Empty: no limit",
     )
     overlap = models.PositiveSmallIntegerField(
         default=5,
@@ -297,6 +338,12 @@ class Project(models.Model):
         return self.hits.filter(session_number=1, worker_id="").order_by("batch").first()
 
     @property
+    def consent_fingerprint(self) -> str:
+        """A name for what is agreed to as it now reads; it changes with every letter."""
+        text = f"{self.consent}\0{self.privacy}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
     def session_size(self) -> int:
         """How many keywords and documents a session asks about in all."""
         return self.keyword_count + self.document_count
@@ -321,187 +368,36 @@ class Category(models.Model):
         return self.name
 
 
-class Platform(models.TextChoices):
-    DIRECT = "direct", "direct link"
+class ConsentVersion(models.Model):
+    """A text that annotators of a project agreed to, kept as they read it."""
 
-
-class HITQuerySet(models.QuerySet["HIT"]):
-    def of_session(self, hit: HIT) -> HITQuerySet:
-        """The HITs of the session that a HIT is part of."""
-        return self.filter(
-            project=hit.project_id,
-            session_number=hit.session_number,
-            platform=hit.platform,
-            worker_id=hit.worker_id,
-        )
-
-
-class HIT(models.Model):
-    """One unit of work: a batch of keywords and documents, offered to several annotators."""
-
-    project = models.ForeignKey(Project, models.CASCADE, related_name="hits")
-    session_number = models.PositiveSmallIntegerField(default=1)
-    worker_id = models.CharField(
-        max_length=100, blank=True, help_text="the only person who may take it; empty: anybody"
-    )
-    batch = models.PositiveSmallIntegerField(default=1)
-    platform = models.CharField(max_length=16, choices=Platform.choices, default=Platform.DIRECT)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = HITQuerySet.as_manager()
+    project = models.ForeignKey(Project, models.CASCADE, related_name="consent_versions")
+    number = models.PositiveSmallIntegerField(help_text="1 is the first")
+    consent = models.TextField()
+    privacy = models.TextField(blank=True)
+    made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = "HIT"
-        verbose_name_plural = "HITs"
-        ordering = ["project", "session_number", "worker_id", "batch"]
+        ordering = ["project", "number"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["project", "session_number", "platform", "worker_id", "batch"],
-                name="hit_batch_once",
-            )
+            models.UniqueConstraint(fields=["project", "number"], name="consent_version_once")
         ]
 
     def __str__(self) -> str:
-        whose = f" · {self.worker_id}" if self.worker_id else ""
-        return f"{self.project} · session {self.session_number}{whose} · batch {self.batch}"
+        return f"version {self.number} of {self.project}"
 
 
-class HITItem(models.Model):
-    """A keyword or a document in a HIT, in the order in which it is asked."""
+class PracticeWord(models.Model):
+    """A word beside a project's practice keyword, with the answer that is told to who practises."""
 
-    hit = models.ForeignKey(HIT, models.CASCADE, related_name="items")
-    position = models.PositiveSmallIntegerField(help_text="1 is asked first")
-    keyword = models.ForeignKey(Keyword, models.PROTECT, null=True, blank=True, related_name="+")
-    document = models.ForeignKey(Document, models.PROTECT, null=True, blank=True, related_name="+")
-
-    class Meta:
-        ordering = ["hit", "position"]
-        constraints = [
-            models.UniqueConstraint(fields=["hit", "position"], name="item_position_once"),
-            models.CheckConstraint(
-                condition=Q(keyword__isnull=False, document=None)
-                | Q(keyword=None, document__isnull=False),
-                name="item_is_keyword_or_document",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.position}. {self.keyword or self.document}"
-
-
-class ControlKind(models.TextChoices):
-    IDENTICAL = "identical", "identical word"
-    TRANSLATION = "translation", "known translation"
-    RANDOM = "random", "far random word"
-
-
-class Control(models.Model):
-    """A word put beside a keyword although its answer is known: it measures people, not words."""
-
-    project = models.ForeignKey(Project, models.CASCADE, related_name="controls")
-    keyword = models.ForeignKey(Keyword, models.CASCADE, related_name="+")
-    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=16, choices=ControlKind.choices)
-    position = models.PositiveSmallIntegerField(help_text="among the words of its language")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="practice_words")
+    side = models.CharField("language", max_length=8, choices=Side.choices)
+    text = models.CharField(max_length=100)
+    is_accepted = models.BooleanField("to be accepted", default=True)
+    reason = models.CharField(max_length=200, help_text="told after the answer")
 
     class Meta:
-        ordering = ["project", "keyword", "position"]
-        constraints = [
-            models.UniqueConstraint(fields=["project", "keyword", "word"], name="control_word_once")
-        ]
+        ordering = ["project", "id"]
 
     def __str__(self) -> str:
-        return f"{self.word} beside {self.keyword} ({self.get_kind_display()})"
-
-    @property
-    def is_to_be_accepted(self) -> bool:
-        return self.kind != ControlKind.RANDOM
-
-
-class AssignmentState(models.TextChoices):
-    OFFERED = "offered", "offered: link made"
-    ACTIVE = "active", "active: opened"
-    SUBMITTED = "submitted", "submitted"
-    EXPIRED = "expired", "expired"
-    REVOKED = "revoked", "revoked"
-
-
-def _completion_code() -> str:
-    # No vowels, no look-alikes: read out on the phone without spelling a word.
-    return "".join(secrets.choice("BCDFGHJKMNPQRTVWXZ2346789") for _ in range(8))
-
-
-class AssignmentQuerySet(models.QuerySet["Assignment"]):
-    def holding_a_place(self) -> AssignmentQuerySet:
-        """Assignments that count against their HIT's overlap."""
-        return self.filter(
-            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE, AssignmentState.SUBMITTED]
-        )
-
-    def of_session(self, assignment: Assignment) -> AssignmentQuerySet:
-        """The same person's assignments of the session that one is part of."""
-        hit = assignment.hit
-        return self.filter(
-            hit__project=hit.project_id,
-            hit__session_number=hit.session_number,
-            hit__platform=hit.platform,
-            worker_id=assignment.worker_id,
-        )
-
-    def overdue(self, now: datetime) -> AssignmentQuerySet:
-        return self.filter(
-            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE], expires_at__lte=now
-        )
-
-
-class Assignment(models.Model):
-    """One annotator's take of a HIT."""
-
-    hit = models.ForeignKey(HIT, models.CASCADE, related_name="assignments")
-    worker_id = models.CharField(max_length=100, help_text="who it is, in the platform's words")
-    state = models.CharField(
-        max_length=16, choices=AssignmentState.choices, default=AssignmentState.OFFERED
-    )
-    link_version = models.PositiveIntegerField(
-        default=1, help_text="raised when a link is made anew; older links then end"
-    )
-    completion_code = models.CharField(max_length=16, default=_completion_code, editable=False)
-    opens_at = models.DateTimeField(
-        null=True, blank=True, help_text="the pause before a later session ends then"
-    )
-    expires_at = models.DateTimeField()
-    created_at = models.DateTimeField(auto_now_add=True)
-    submitted_at = models.DateTimeField(null=True, blank=True)
-
-    objects = AssignmentQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["hit", "worker_id"], name="assignment_once_a_worker"),
-            models.CheckConstraint(
-                condition=Q(state="submitted", submitted_at__isnull=False) | ~Q(state="submitted"),
-                name="assignment_submitted_has_time",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.worker_id} on {self.hit}"
-
-    @property
-    def is_open(self) -> bool:
-        """True while its annotator may answer."""
-        return self.is_held and not self.is_resting
-
-    @property
-    def is_held(self) -> bool:
-        """True while its annotator may answer, now or after a pause."""
-        return (
-            self.state in {AssignmentState.OFFERED, AssignmentState.ACTIVE}
-            and self.expires_at > timezone.now()
-        )
-
-    @property
-    def is_resting(self) -> bool:
-        """True during the pause before a later session."""
-        return self.opens_at is not None and self.opens_at > timezone.now()
+        return self.text

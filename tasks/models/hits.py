@@ -1,0 +1,199 @@
+"""The HITs made from projects, and who took which."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_ml.models import Document, Keyword, Word
+from tasks.models.projects import Project
+
+
+class Platform(models.TextChoices):
+    DIRECT = "direct", "direct link"
+
+
+class HITQuerySet(models.QuerySet["HIT"]):
+    def of_session(self, hit: HIT) -> HITQuerySet:
+        """The HITs of the session that a HIT is part of."""
+        return self.filter(
+            project=hit.project_id,
+            session_number=hit.session_number,
+            platform=hit.platform,
+            worker_id=hit.worker_id,
+        )
+
+
+class HIT(models.Model):
+    """One unit of work: a batch of keywords and documents, offered to several annotators."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="hits")
+    session_number = models.PositiveSmallIntegerField(default=1)
+    worker_id = models.CharField(
+        max_length=100, blank=True, help_text="the only person who may take it; empty: anybody"
+    )
+    batch = models.PositiveSmallIntegerField(default=1)
+    platform = models.CharField(max_length=16, choices=Platform.choices, default=Platform.DIRECT)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = HITQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "HIT"
+        verbose_name_plural = "HITs"
+        ordering = ["project", "session_number", "worker_id", "batch"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "session_number", "platform", "worker_id", "batch"],
+                name="hit_batch_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        whose = f" · {self.worker_id}" if self.worker_id else ""
+        return f"{self.project} · session {self.session_number}{whose} · batch {self.batch}"
+
+
+class HITItem(models.Model):
+    """A keyword or a document in a HIT, in the order in which it is asked."""
+
+    hit = models.ForeignKey(HIT, models.CASCADE, related_name="items")
+    position = models.PositiveSmallIntegerField(help_text="1 is asked first")
+    keyword = models.ForeignKey(Keyword, models.PROTECT, null=True, blank=True, related_name="+")
+    document = models.ForeignKey(Document, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["hit", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["hit", "position"], name="item_position_once"),
+            models.CheckConstraint(
+                condition=Q(keyword__isnull=False, document=None)
+                | Q(keyword=None, document__isnull=False),
+                name="item_is_keyword_or_document",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.keyword or self.document}"
+
+
+class ControlKind(models.TextChoices):
+    IDENTICAL = "identical", "identical word"
+    TRANSLATION = "translation", "known translation"
+    RANDOM = "random", "far random word"
+
+
+class Control(models.Model):
+    """A word put beside a keyword although its answer is known: it measures people, not words."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="controls")
+    keyword = models.ForeignKey(Keyword, models.CASCADE, related_name="+")
+    word = models.ForeignKey(Word, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=16, choices=ControlKind.choices)
+    position = models.PositiveSmallIntegerField(help_text="among the words of its language")
+
+    class Meta:
+        ordering = ["project", "keyword", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "keyword", "word"], name="control_word_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} beside {self.keyword} ({self.get_kind_display()})"
+
+    @property
+    def is_to_be_accepted(self) -> bool:
+        return self.kind != ControlKind.RANDOM
+
+
+class AssignmentState(models.TextChoices):
+    OFFERED = "offered", "offered: link made"
+    ACTIVE = "active", "active: opened"
+    SUBMITTED = "submitted", "submitted"
+    EXPIRED = "expired", "expired"
+    REVOKED = "revoked", "revoked"
+
+
+def _completion_code() -> str:
+    # No vowels, no look-alikes: read out on the phone without spelling a word.
+    return "".join(secrets.choice("BCDFGHJKMNPQRTVWXZ2346789") for _ in range(8))
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def holding_a_place(self) -> AssignmentQuerySet:
+        """Assignments that count against their HIT's overlap."""
+        return self.filter(
+            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE, AssignmentState.SUBMITTED]
+        )
+
+    def of_session(self, assignment: Assignment) -> AssignmentQuerySet:
+        """The same person's assignments of the session that one is part of."""
+        hit = assignment.hit
+        return self.filter(
+            hit__project=hit.project_id,
+            hit__session_number=hit.session_number,
+            hit__platform=hit.platform,
+            worker_id=assignment.worker_id,
+        )
+
+    def overdue(self, now: datetime) -> AssignmentQuerySet:
+        return self.filter(
+            state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE], expires_at__lte=now
+        )
+
+
+class Assignment(models.Model):
+    """One annotator's take of a HIT."""
+
+    hit = models.ForeignKey(HIT, models.CASCADE, related_name="assignments")
+    worker_id = models.CharField(max_length=100, help_text="who it is, in the platform's words")
+    state = models.CharField(
+        max_length=16, choices=AssignmentState.choices, default=AssignmentState.OFFERED
+    )
+    link_version = models.PositiveIntegerField(
+        default=1, help_text="raised when a link is made anew; older links then end"
+    )
+    completion_code = models.CharField(max_length=16, default=_completion_code, editable=False)
+    opens_at = models.DateTimeField(
+        null=True, blank=True, help_text="the pause before a later session ends then"
+    )
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["hit", "worker_id"], name="assignment_once_a_worker"),
+            models.CheckConstraint(
+                condition=Q(state="submitted", submitted_at__isnull=False) | ~Q(state="submitted"),
+                name="assignment_submitted_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker_id} on {self.hit}"
+
+    @property
+    def is_open(self) -> bool:
+        """True while its annotator may answer."""
+        return self.is_held and not self.is_resting
+
+    @property
+    def is_held(self) -> bool:
+        """True while its annotator may answer, now or after a pause."""
+        return (
+            self.state in {AssignmentState.OFFERED, AssignmentState.ACTIVE}
+            and self.expires_at > timezone.now()
+        )
+
+    @property
+    def is_resting(self) -> bool:
+        """True during the pause before a later session."""
+        return self.opens_at is not None and self.opens_at > timezone.now()
