@@ -9,8 +9,8 @@ SHEETS = {
     "sinh": "annotation/fonts/sinhala.css",
     "arab": "annotation/fonts/arabic.css",
 }
-# The languages written in each script unless their tag says otherwise (CLDR, likely subtags).
-# The rules in the style sheets name the same.
+# The languages written in each script unless their tag says otherwise (CLDR: likely subtags and
+# aliases). The rules in the style sheets name the same.
 LANGUAGES = {
     "ethi": "am gez ti tig",
     "sinh": "si",
