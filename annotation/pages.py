@@ -7,9 +7,11 @@ import unicodedata
 from dataclasses import dataclass
 
 from django.db.models import Case, Count, Q, When
+from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 
 from annotation.models import DocumentLabel, Judgement, Session, Suggestion, Verdict
-from models_ml.core.answer_forms import grade_of_value
+from models_ml.core.answer_forms import GRADES, grade_of_value
 from models_ml.core.concordance import window
 from models_ml.models import Keyword, Occurrence, Side, Vocabulary, Word, fold
 from tasks.models import (
@@ -204,6 +206,37 @@ class NextSession:
         if self.assignment is None:
             return None
         return platform_of(self.assignment.hit.platform).task_url(self.assignment)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a manager wrote for annotators; as long as it is ours, in the reader's language."""
+
+    question: str
+    instructions: str
+    consent: str
+    privacy: str
+
+
+def texts(project: Project) -> Texts:
+    """Return the texts of a project as the reader of this page is to read them."""
+    fields = ("question", "instructions", "consent", "privacy")
+    # Of an empty text, gettext would return the header of its file.
+    return Texts(*(gettext(text) if (text := getattr(project, name)) else "" for name in fields))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the steps of a graded answer."""
+
+    grade: int
+    label: str
+
+
+def grade_steps() -> list[Step]:
+    """Return the steps, the least first."""
+    labels = (_("not at all"), _("rather not"), _("not sure"), _("rather yes"), _("surely"))
+    return [Step(grade, label) for grade, label in zip(GRADES, labels, strict=True)]
 
 
 def outline(assignment: Assignment) -> Outline:

@@ -163,9 +163,10 @@ class CrowdWorker:
         return page
 
     def _agree(self, page: Page) -> Page:
-        """Consent where one is asked to; who agreed before goes on where they were."""
-        if (form := page.tree.find("form", method="post")) and "submit" not in form.classes:
-            return self._browser.press(page, form, form.find("button"))
+        """Consent and begin where one is asked to; who did before goes on where they were."""
+        for step in ("agree", "begin"):
+            if form := page.tree.find("form", cls=step):
+                page = self._browser.press(page, form, form.find("button"))
         return page
 
     # --- Keywords ---

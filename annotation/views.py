@@ -18,7 +18,7 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.http import urlencode
 from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
@@ -37,6 +37,7 @@ from annotation.access import (
 )
 from annotation.answering import Answer, AnswerSheet, NotAnswerable, SessionEnded, Stamp
 from annotation.models import Session, SessionState, Verdict
+from annotation.scripts import fonts_for
 from models_ml.models import Keyword, Side, Word
 from tasks import services as tasks_services
 from tasks.models import HITItem
@@ -84,6 +85,20 @@ def task_page(*methods: str) -> Callable[[View], View]:
         return answer
 
     return decorate
+
+
+def _render(request: HttpRequest, visit: Visit, template: str, **page: object) -> HttpResponse:
+    """Return a page of a task, with what all of them show."""
+    project = visit.project
+    embedding = project.embedding
+    everywhere = {
+        "visit": visit,
+        "project": project,
+        "session": visit.session,
+        "texts": pages.texts(project),
+        "fonts": fonts_for([embedding.source.tag, embedding.target.tag]),
+    }
+    return render(request, f"annotation/{template}.html", everywhere | page)
 
 
 def _refuse(request: HttpRequest, reason: str, *, status: int, **said: str) -> HttpResponse:
@@ -135,16 +150,16 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         if check_for_language(chosen := request.POST.get("language", "")):
             services.choose_language(session.annotator, chosen)
         return _see("start", visit.token)
-    page = {
-        "visit": visit,
-        "project": visit.project,
-        "outline": pages.outline(visit.assignment),
-        "categories": visit.project.categories.all(),
-        "has_controls": visit.project.controls.exists(),
-        "text": text,
-        "is_changed": request.method == "POST",
-    }
-    return render(request, "annotation/welcome.html", page)
+    return _render(
+        request,
+        visit,
+        "welcome",
+        outline=pages.outline(visit.assignment),
+        categories=visit.project.categories.all(),
+        has_controls=visit.project.controls.exists(),
+        text=text,
+        is_changed=request.method == "POST",
+    )
 
 
 @task_page("POST")
@@ -157,8 +172,7 @@ def practice(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST" and "end" in request.POST:
         services.end_practice(session)
         return _see("start", visit.token)
-    page = {"visit": visit, "project": session.project, "session": session}
-    return render(request, "annotation/practice.html", page)
+    return _render(request, visit, "practice")
 
 
 @task_page("POST")
@@ -177,19 +191,18 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
             anchor = _take_answer(request, sheet, session, asked)
         return _see("item", visit.token, position, anchor=anchor)
     page = {
-        "visit": visit,
-        "project": session.project,
-        "session": session,
         "item": asked,
         "position": position,
         "count": items.count(),
         "pace": pages.pace(session, visit.assignment),
+        "now_ms": round(timezone.now().timestamp() * 1000),
     }
     if asked.keyword is None:
         page["shown"] = pages.document_page(session, asked)
-        return render(request, "annotation/document.html", page)
+        return _render(request, visit, "document", **page)
     if not is_ahead:
         services.open_keyword(session, asked.keyword)
+    page["steps"] = pages.grade_steps()
     page["shown"] = shown = pages.keyword_page(
         session,
         asked.keyword,
@@ -200,7 +213,7 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
     )
     if shown.concordance is not None and "more" not in request.GET:
         answering.note_context(session, shown.concordance.word, Stamp())
-    return render(request, "annotation/keyword.html", page)
+    return _render(request, visit, "keyword", **page)
 
 
 def _take_answer(request: HttpRequest, sheet: AnswerSheet, session: Session, asked: HITItem) -> str:
@@ -289,20 +302,17 @@ def take_break(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         services.take_break(visit.agreed)
         return _see("break", visit.token)
-    page = {"visit": visit, "project": visit.project}
-    return render(request, "annotation/break.html", page)
+    return _render(request, visit, "break")
 
 
 @task_page("POST")
 def report_problem(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Take what somebody tells the manager, of a page or of the task as a whole."""
-    page: dict[str, object] = {"visit": visit, "project": visit.project}
     if request.method == "POST":
         position = _whole_number(request.POST.get("position", ""))
         about = visit.assignment.hit.items.filter(position=position).first() if position else None
         answering.report_problem(visit.assignment, request.POST.get("text", ""), item=about)
-        page["is_told"] = True
-    return render(request, "annotation/problem.html", page)
+    return _render(request, visit, "problem", is_told=request.method == "POST")
 
 
 @task_page("POST")
@@ -331,19 +341,15 @@ def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         services.submit_assignment(session, visit.assignment)
         return _see("finish", visit.token)
-    page = {
-        "visit": visit,
-        "project": session.project,
-        "summary": pages.summary(session, visit.assignment),
-    }
+    page: dict[str, object] = {"summary": pages.summary(session, visit.assignment)}
     if not visit.is_submitted:
-        page["pace"] = pages.pace(session, visit.assignment)
         services.note_presence(session)
         page["count"] = visit.assignment.hit.items.count()
-        return render(request, "annotation/finish.html", page)
+        page["now_ms"] = round(timezone.now().timestamp() * 1000)
+        return _render(request, visit, "finish", **page)
     following = pages.following(visit.assignment)
     if following is not None:
         page["continue_url"] = platform_of(following.hit.platform).task_url(following)
     elif session.state == SessionState.SUBMITTED:
         page["next"] = pages.next_session(session)
-    return render(request, "annotation/done.html", page)
+    return _render(request, visit, "done", **page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +34,17 @@ class Visitor:
         return self.client.post(self.url(path), answer, content_type="application/json")
 
     def agree(self) -> None:
-        assert self.post("welcome/").status_code == 303
+        text = self.assignment.hit.project.consent_fingerprint
+        assert self.post("welcome/", text=text).status_code == 303
+        assert self.post("practice/", end=1).status_code == 303
+
+    def answer(self, kind: str, *, saw: int = 0, at: float | None = None, **said: Any) -> Any:
+        """Send one letter and return its receipt; at: seconds from now, negative for the past."""
+        when = round((time.time() + (at or 0)) * 1000)
+        letter = {"id": str(uuid.uuid4()), "at": when, "saw": saw, "kind": kind, **said}
+        response = self.send("answers", letters=[letter])
+        assert response.status_code == 200, response.content
+        return response.json()["receipts"][0]
 
     @property
     def session(self) -> Session:

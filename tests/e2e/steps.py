@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 def agree(page):
     page.get_by_role("button", name="I agree and start").click()
+    page.get_by_role("button", name="Start").click()
     page.wait_for_url(re.compile(r"/1/$"))
 
 
