@@ -30,10 +30,7 @@ class Gone(APIException):
 
 class AnswersInput(serializers.Serializer[Any]):
     letters = serializers.ListField(max_length=letters.MOST_LETTERS)
-
-
-class PresenceInput(serializers.Serializer[Any]):
-    position = serializers.IntegerField(min_value=1, max_value=32767)
+    position = serializers.IntegerField(min_value=1, max_value=32767, allow_null=True, default=None)
 
 
 class SearchInput(serializers.Serializer[Any]):
@@ -83,35 +80,26 @@ def _now_ms() -> int:
 
 
 class Answers(TaskAPI):
-    """POST {letters: […]}: answers, as `annotation.letters` describes them.
+    """POST {letters: […], position?}: answers, as `annotation.letters` describes them.
 
-    Returns {now, receipts: [{id, state: saved | superseded | refused, …what now counts}]}.
+    Returns {now, receipts: [{id, state: saved | superseded | refused, …}]}, and for the page at
+    `position` its `standing`: what its answers now are, so that two tabs, or two devices, come to
+    show the same.
     """
 
     def post(self, request: Request, token: str) -> Response:
         given = AnswersInput(data=request.data)
         given.is_valid(raise_exception=True)
+        assignment, position = self.visit.assignment, given.validated_data["position"]
+        item = assignment.hit.items.filter(position=position).first() if position else None
+        if position and item is None:
+            raise NotAnswerable(_("There is no such page in your task"))
         sent = given.validated_data["letters"]
-        receipts = letters.deliver(self.session, self.visit.assignment, sent)
-        return Response({"now": _now_ms(), "receipts": receipts})
-
-
-class Presence(TaskAPI):
-    """POST {position}: the annotator is at work on this page; returns what its answers now are.
-
-    So two tabs, or two devices, come to show the same.
-    """
-
-    def post(self, request: Request, token: str) -> Response:
-        given = PresenceInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        if self.visit.is_submitted:
-            raise Gone
-        item = self.visit.assignment.hit.items.filter(**given.validated_data).first()
-        if item is None:
-            raise NotFound
-        services.note_presence(self.session, on_document=item.document_id is not None)
-        return Response({"now": _now_ms(), **pages.standing(self.session, item)})
+        receipts = letters.deliver(self.session, assignment, sent)
+        answer: dict[str, object] = {"now": _now_ms(), "receipts": receipts}
+        if item is not None:
+            answer["standing"] = pages.standing(self.session, item)
+        return Response(answer)
 
 
 class Words(TaskAPI):

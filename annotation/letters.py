@@ -81,6 +81,12 @@ class LabelLetter(LetterInput):
     withdrawn = serializers.BooleanField(default=False)
 
 
+class SignLetter(LetterInput):
+    """That somebody was at work on a page, and nothing else."""
+
+    on_document = serializers.BooleanField(default=False)
+
+
 class ContextLetter(LetterInput):
     word = _id_field()
 
@@ -97,6 +103,7 @@ LETTERS: Mapping[str, type[LetterInput]] = {
     "suggestion": SuggestionLetter,
     "label": LabelLetter,
     "context": ContextLetter,
+    "sign": SignLetter,
     "problem": ProblemLetter,
 }
 # What becomes of a letter. `superseded`: a later choice stands, and the receipt tells it.
@@ -108,6 +115,11 @@ class _Letter:
     kind: str
     stamp: Stamp
     said: Mapping[str, Any]
+
+    @property
+    def sign(self) -> Sign:
+        is_on_document = self.kind == "label" or self.said.get("on_document", False)
+        return Sign(self.stamp.at, on_document=is_on_document)
 
 
 def deliver(
@@ -135,9 +147,7 @@ def deliver(
                 receipts[place] = _refusal(sent[place], str(error))
             else:
                 receipts[place] = {"id": str(letter.stamp.letter), **outcome}
-    services.note_signs(
-        session, [Sign(one.stamp.at, on_document=one.kind == "label") for one in letters.values()]
-    )
+    services.note_signs(session, [letter.sign for letter in letters.values()])
     return [receipts[place] for place in range(len(sent))]
 
 
@@ -262,6 +272,11 @@ def _store_context(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[str
     return {"state": SAVED}
 
 
+def _store_sign(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[str, Any]:
+    """Store nothing: that a letter was sent at its time is the sign."""
+    return {"state": SAVED}
+
+
 def _store_problem(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[str, Any]:
     sheet.report(letter.said["text"], position=letter.said["position"], stamp=letter.stamp)
     return {"state": SAVED}
@@ -274,5 +289,6 @@ _STORE: Mapping[str, Callable[[AnswerSheet, _Rows, _Letter], dict[str, Any]]] = 
     "suggestion": _store_suggestion,
     "label": _store_label,
     "context": _store_context,
+    "sign": _store_sign,
     "problem": _store_problem,
 }

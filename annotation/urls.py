@@ -17,7 +17,6 @@ task = [
     path("problem/", views.report_problem, name="problem"),
     path("language/", views.choose_language, name="language"),
     path("answers", api.Answers.as_view(), name="answers"),
-    path("presence", api.Presence.as_view(), name="presence"),
     path("words", api.Words.as_view(), name="words"),
 ]
 urlpatterns = [path("t/<str:token>/", include(task))]

@@ -102,7 +102,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "clime_project.static_files.StaticFiles"
     },
 }
 # Workers memory-map vectors from this folder when the storage itself is not a local one.
