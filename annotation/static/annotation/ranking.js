@@ -52,11 +52,12 @@ const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 /** Send the order of a column. */
 export function rank({ outbox, task }, column) {
   const list = listOf(column);
-  const [above, , below] = zones(list);
+  const [above, between, below] = zones(list);
+  const left = ids(between.filter((row) => row.dataset.verdict === "left"));
   const { side } = column.dataset;
   const keyword = Number(task.dataset.keyword);
   const revisions = [...list.querySelectorAll(".row")].map((row) => Number(row.dataset.revision));
-  const said = { keyword, side, best_first: ids(above), worst_first: ids(below).reverse() };
+  const said = { keyword, side, best_first: ids(above), worst_first: ids(below).reverse(), left };
   outbox.put(`ranking:${keyword}:${side}`, "ranking", said, { saw: Math.max(0, ...revisions) });
 }
 
