@@ -172,10 +172,10 @@ export class Outbox {
 
   async #sendSome() {
     const letters = this.pending.slice(0, LETTERS_AT_ONCE);
-    const { status, reply } = await this.#post({
-      letters: letters.map(({ subject, ...letter }) => letter),
-      position: this.#hooks.position?.(),
-    });
+    const position = this.#hooks.position?.();
+    const said = letters.map(({ subject, ...letter }) => letter);
+    const { status, reply } = await this.#post({ letters: said, position });
+    if (position !== this.#hooks.position?.()) delete reply.standing; // of a page that was left
     if (IS_OVER.includes(status)) {
       this.#letters.clear();
       this.#waiting = [];
