@@ -96,6 +96,11 @@ class Judgement(Choice):
     def __str__(self) -> str:
         return f"{self.keyword} – {self.word}: {self.verdict}"
 
+    @property
+    def weight(self) -> float:
+        """How much a decided answer counts: a plain accept or reject counts in full."""
+        return 1.0 if self.strength is None else self.strength
+
 
 class DocumentLabelQuerySet(models.QuerySet["DocumentLabel"]):
     def current(self) -> DocumentLabelQuerySet:
