@@ -138,10 +138,13 @@ def what_counts(session: Session) -> tuple[Embedding, Said]:
 
 
 def answered_words(session: Session) -> set[int]:
-    """Return the keywords' words that a person has judged in the project by now."""
+    """Return the keywords' words that a person has answered in the project by now.
+
+    Somebody who left all words of a keyword open on purpose is not asked about it again.
+    """
     sessions = session.up_to_now().order_by()
-    judged = Judgement.objects.filter(session__in=sessions).decided().about_words()
-    return set(judged.values_list("keyword__word", flat=True))
+    answered = Judgement.objects.filter(session__in=sessions).answered().about_words()
+    return set(answered.values_list("keyword__word", flat=True))
 
 
 def newest_judgement(session: Session) -> int:

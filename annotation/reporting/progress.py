@@ -214,8 +214,11 @@ def _stopped_now(session: Session) -> StoppedNow | None:
 
 
 def _answered(sessions: list[Session]) -> dict[int, Items]:
-    """Return what each session answered: keywords with a decision, documents with any answer."""
-    judgements = Judgement.objects.decided().filter(session__in=sessions).order_by()
+    """Return what each session answered: keywords and documents with any answer.
+
+    Left open on purpose is an answer, as it is to who answers.
+    """
+    judgements = Judgement.objects.answered().filter(session__in=sessions).order_by()
     labels = DocumentLabel.objects.current().filter(session__in=sessions).order_by()
     keywords = dict(judgements.values_list("session").annotate(Count("keyword", distinct=True)))
     documents = dict(labels.values_list("session").annotate(Count("pk")))

@@ -72,6 +72,13 @@ def test_a_changed_strength_counts_as_it_was_last(project):
     assert answers.constraints_of(session) == [constraint(last, ACCEPTED, 1.0)]
 
 
+def test_keywords_left_open_on_purpose_are_not_asked_again(project):
+    session = make_session(project)
+    asked = say(session, 1, 0, "leave", 0.0)
+    say(session, 2, 0, "leave")
+    assert answers.answered_words(session) == {asked.keyword.word_id}
+
+
 # --- All together ----------------------------------------------------------------------------
 
 
