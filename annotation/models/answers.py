@@ -176,6 +176,12 @@ class ContextView(models.Model):
         return f"{self.word} in sentences"
 
 
+class ProblemQuerySet(models.QuerySet["Problem"]):
+    def unresolved(self) -> ProblemQuerySet:
+        """Those that nobody has dealt with yet."""
+        return self.filter(resolved_at=None)
+
+
 class Problem(models.Model):
     """What an annotator reported to the manager, and whether it was dealt with."""
 
@@ -195,6 +201,8 @@ class Problem(models.Model):
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
+
+    objects = ProblemQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -14,7 +14,15 @@ from typing import Any
 from django.db.models import Case, Count, F, Max, Q, When
 from django.utils import timezone
 
-from annotation.models import DocumentLabel, Judgement, Preview, Session, SessionState, Verdict
+from annotation.models import (
+    DocumentLabel,
+    Judgement,
+    Preview,
+    Problem,
+    Session,
+    SessionState,
+    Verdict,
+)
 from annotation.reporting.queue import Queue, queue_of
 from models_ml.core.agreement import alpha_of_counts
 from tasks.models import HIT, Assignment, Project
@@ -102,10 +110,15 @@ class AgreementSoFar:
 
 @dataclass(frozen=True)
 class ProjectProgress:
-    """What a manager sees while people work. base: mean accuracy, None until it is measured."""
+    """What a manager sees while people work.
 
+    problems: reported and not resolved yet. base: mean accuracy, None until it is measured.
+    """
+
+    id: int
     slug: str
     people: People
+    problems: int
     sessions: tuple[OpenSession, ...]
     agreement: AgreementSoFar
     queue: Queue
@@ -135,8 +148,10 @@ def project_progress(project: Project) -> ProjectProgress:
     sessions = _open_sessions(project, now)
     base = project.base_run
     return ProjectProgress(
+        id=project.pk,
         slug=project.slug,
         people=_people(project, working=sum(session.is_working for session in sessions)),
+        problems=Problem.objects.unresolved().filter(assignment__hit__project=project).count(),
         sessions=sessions,
         agreement=agreement_so_far(project),
         queue=queue_of(project),
