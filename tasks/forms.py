@@ -18,15 +18,18 @@ from tasks.models import (
     ProjectState,
 )
 
+WIDE = {"class": "vLargeTextField"}
+
 
 class ProjectForm(forms.ModelForm[Project]):
     class Meta:
-        wide = {"class": "vLargeTextField"}
         widgets = {
-            "name": forms.TextInput(wide),
-            "question": forms.TextInput(wide),
-            "pay_note": forms.TextInput(wide),
-            "privacy": forms.Textarea({"rows": 3, "class": "vLargeTextField"}),
+            "name": forms.TextInput(WIDE),
+            "question": forms.TextInput(WIDE),
+            "pay_note": forms.TextInput(WIDE),
+            "instructions": forms.Textarea(WIDE | {"rows": 6}),
+            "consent": forms.Textarea(WIDE | {"rows": 5}),
+            "privacy": forms.Textarea(WIDE | {"rows": 3}),
         }
 
     def clean(self) -> dict[str, Any]:

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 
 from annotation import services
 from annotation.models import Problem
 from models_ml.admin import ReadOnlyAdmin, count, link
 
+SHOWN_LETTERS = 200
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Problems that wait for somebody, or those that were dealt with."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "open"), ("resolved", "resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Problem]) -> QuerySet[Problem]:
+        if self.value() not in {"open", "resolved"}:
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() == "open")
+
 
 @admin.register(Problem)
 class ProblemAdmin(ReadOnlyAdmin[Problem]):
-    list_display = ("__str__", "project", "page", "who", "created_at", "resolved_at", "resolved_by")
-    list_filter = (
-        ("resolved_at", admin.EmptyFieldListFilter),
-        "assignment__hit__project",
-        "created_at",
-    )
+    list_display = ("problem", "project", "page", "who", "created_at", "resolved_at")
+    list_filter = (StateFilter, "assignment__hit__project", "created_at")
     list_select_related = (
         "assignment__hit__project",
         "item__keyword__word",
         "item__document",
-        "resolved_by",
     )
     search_fields = ("text", "assignment__worker_id", "assignment__hit__project__name")
     ordering = (F("resolved_at").desc(nulls_first=True), "-id")
     actions = ("resolve",)
     fields = ("text", "project", "page", "who", "created_at", "resolved_at", "resolved_by")
     readonly_fields = ("project", "page", "who")
+
+    @admin.display(description="problem", ordering="text")
+    def problem(self, problem: Problem) -> str:
+        return Truncator(problem.text).chars(SHOWN_LETTERS)
 
     @admin.display(description="project", ordering="assignment__hit__project")
     def project(self, problem: Problem) -> str:

@@ -7,9 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 
 from models_ml.admin import ReadOnlyAdmin, link
 from tasks.models import ConsentVersion
+
+SHOWN_LETTERS = 80
 
 
 @admin.register(ConsentVersion)
@@ -25,7 +28,7 @@ class ConsentVersionAdmin(ReadOnlyAdmin[ConsentVersion]):
 
     @admin.display(description="consent text")
     def begins(self, version: ConsentVersion) -> str:
-        return version.consent if len(version.consent) <= 80 else f"{version.consent[:80]}…"
+        return Truncator(version.consent).chars(SHOWN_LETTERS)
 
     @admin.display(description="sessions that agreed", ordering="_sessions")
     def agreed(self, version: Any) -> str:

@@ -167,7 +167,7 @@ class ProjectAdmin(LinkPages):
 
     @admin.display(description="problems", ordering="_problems")
     def problems(self, project: Any) -> str:
-        query = f"?assignment__hit__project__id__exact={project.pk}&resolved_at__isempty=1"
+        query = f"?assignment__hit__project__id__exact={project.pk}&state=open"
         return link("admin:annotation_problem_changelist", project._problems, query=query)
 
     @admin.display(description="versions agreed to")
