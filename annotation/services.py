@@ -125,9 +125,9 @@ def choose_language(annotator: Annotator, language: str) -> None:
 def resolve_problem(problem: Problem, *, by: User) -> bool:
     """Note that a problem was dealt with; False if it was."""
     return bool(
-        Problem.objects.filter(pk=problem.pk, resolved_at=None).update(
-            resolved_at=timezone.now(), resolved_by=by
-        )
+        Problem.objects.unresolved()
+        .filter(pk=problem.pk)
+        .update(resolved_at=timezone.now(), resolved_by=by)
     )
 
 
