@@ -26,7 +26,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 
-from annotation import answering, pages, services
+from annotation import answering, pages, practising, services, welcoming
 from annotation.access import (
     LinkEnded,
     LinkResting,
@@ -155,8 +155,12 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         visit,
         "welcome",
         outline=pages.outline(visit.assignment),
+        pictures=welcoming.pictures(translation.get_language()),
+        steps=pages.grade_steps(),
         categories=visit.project.categories.all(),
+        usual_minutes=welcoming.usual_minutes(visit.project),
         has_controls=visit.project.controls.exists(),
+        consent=welcoming.consent(visit),
         text=text,
         is_changed=request.method == "POST",
     )
@@ -172,7 +176,11 @@ def practice(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST" and "end" in request.POST:
         services.end_practice(session)
         return _see("start", visit.token)
-    return _render(request, visit, "practice")
+    shown = practising.practice_of(visit.project)
+    trial = practising.try_out(shown, request.POST if request.method == "POST" else None)
+    return _render(
+        request, visit, "practice", practice=shown, trial=trial, steps=pages.grade_steps()
+    )
 
 
 @task_page("POST")
