@@ -303,6 +303,7 @@ class Order:
 
     best_first: list[int]
     worst_first: list[int]
+    left: list[int]
 
 
 def moved(column: Column, word: Word, *, up: bool) -> Order:
@@ -320,6 +321,7 @@ def moved(column: Column, word: Word, *, up: bool) -> Order:
     return Order(
         best_first=[int(pk) for pk in places[:first]],
         worst_first=[int(pk) for pk in reversed(places[second + 1 :])],
+        left=[one.word.pk for one in column.words if one.is_left and one.word != word],
     )
 
 

@@ -273,7 +273,13 @@ def _move(
     if column is None or direction not in {"up", "down"}:
         raise NotAnswerable(_("Please press one of the buttons beside a word."))
     order = pages.moved(column, word, up=direction == "up")
-    sheet.rank(keyword, column.side, best_first=order.best_first, worst_first=order.worst_first)
+    sheet.rank(
+        keyword,
+        column.side,
+        best_first=order.best_first,
+        worst_first=order.worst_first,
+        left=order.left,
+    )
 
 
 @task_page()

@@ -37,7 +37,6 @@ const outbox = new Outbox({
   say,
   position: () => Number(task.dataset.position),
   stand: (standing) => (isKeyword() ? standKeyword(page, standing) : standDocument(page, standing)),
-  receive: (letter, { state }) => state === "superseded" && say("late"),
   over: () => location.reload(), // the page says why
 });
 
@@ -245,4 +244,4 @@ function show(address) {
 }
 
 show(shownAt);
-outbox.send();
+if (outbox.pending.length) outbox.send();
