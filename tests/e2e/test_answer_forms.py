@@ -166,6 +166,21 @@ def test_an_added_word_takes_part_in_the_ranking(ranked):
     assert order(page, "Swahili")[:2] == ["homa", ABOVE]
 
 
+def test_an_added_word_takes_part_in_the_ranking_without_scripts(ranked):
+    page = ranked(java_script_enabled=False)
+    press(page, "homa", "Accept")
+    column = page.locator(".column").filter(has=page.get_by_role("heading", name="Swahili"))
+    column.get_by_role("searchbox").fill("mt")
+    column.get_by_role("button", name="Find").click()
+    column.get_by_role("button", name="mto").click()
+    assert order(page, "Swahili")[:3] == ["homa", "mto", ABOVE]
+    assert (stored()["homa"], stored()["mto"]) == (1, 0.5)
+    press(page, "homa", "Down")
+    press(page, "mto", "Remove")
+    assert order(page, "Swahili")[:2] == ["homa", ABOVE]
+    assert stored()["homa"] == 1
+
+
 def test_words_left_on_purpose_stay_so_beside_a_ranking(ranked):
     page = ranked()
     page.get_by_role("button", name="Leave the rest").click()
