@@ -127,7 +127,8 @@ def start(request: HttpRequest, visit: Visit) -> HttpResponse:
     if visit.is_submitted:
         return redirect("annotation:finish", visit.token)
     if (session := visit.agreed) is None:
-        return redirect("annotation:welcome", visit.token)
+        address = reverse("annotation:welcome", args=[visit.token])
+        return redirect(f"{address}?{request.GET.urlencode()}" if request.GET else address)
     if services.has_yet_to_practise(session):
         return redirect("annotation:practice", visit.token)
     item = services.where_to_resume(session, visit.assignment)

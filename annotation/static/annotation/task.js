@@ -167,9 +167,16 @@ const KEYS = {
   "?": help,
 };
 
+/** Return the key's Latin letter, also on a keyboard of another script. */
+function nameOf({ key, code }) {
+  if (key === "\u061f") return "?";
+  if (key.length === 1 && key > "~") return /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : key;
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
 /** Return what a key does on this page, if it does anything. */
 function actionOf(event) {
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = nameOf(event);
   if (isKeyword()) {
     if (/^[1-5]$/.test(key)) return digitOnKeyword(page, Number(key));
     return KEYWORD_KEYS(page, event)[key] ?? KEYS[key];
