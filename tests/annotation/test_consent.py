@@ -24,13 +24,6 @@ def rewrite(project, **texts):
     return project.consent_fingerprint
 
 
-def test_the_version_that_was_agreed_to_is_stored(newcomer, project):
-    agree_to(newcomer, project.consent_fingerprint)
-    version = newcomer.session.consent
-    assert (version.project, version.number) == (project, 1)
-    assert (version.consent, version.privacy) == (project.consent, project.privacy)
-
-
 @pytest.mark.parametrize("changed", [{"consent": "New."}, {"privacy": "New."}])
 def test_a_text_that_was_changed_while_it_was_read_is_shown_again(newcomer, project, changed):
     read = project.consent_fingerprint

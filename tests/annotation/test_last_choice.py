@@ -15,6 +15,9 @@ from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
 
+# Each found a case in which a rule went wrong that held an answer against the latest row alone.
+SEEDS = (104, 106, 115, 120, 126, 128)
+
 
 @pytest.fixture
 def begun(visitor_of):
@@ -135,7 +138,7 @@ def live_through(visitor, rng, write):
     return last
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("write", [write_verdict, write_label])
 def test_whatever_the_network_does_the_last_choice_counts(visitor, write, seed):
     last = live_through(visitor, random.Random(seed), write)
@@ -146,7 +149,7 @@ def test_whatever_the_network_does_the_last_choice_counts(visitor, write, seed):
     assert after == standing(visitor)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_the_network_does_the_last_ranking_counts(ranker, seed):
     last = live_through(ranker, random.Random(seed), write_ranking)
     after = standing(ranker)

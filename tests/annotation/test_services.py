@@ -7,13 +7,21 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotation import services
+from annotation import letters, services
 from annotation.answering import Answer, SessionEnded, open_sheet
-from annotation.models import Annotator, Judgement, Session, Verdict
+from annotation.models import (
+    Annotator,
+    ContextView,
+    Judgement,
+    Problem,
+    Session,
+    Suggestion,
+    Verdict,
+)
 from models_ml.models import Job, Neighbour
 from tasks import services as tasks_services
 from tasks.models import Assignment
-from tests.annotation.visitor import Visitor
+from tests.annotation.visitor import Visitor, letter
 from tests.factories import make_link, make_project
 
 pytestmark = pytest.mark.django_db
@@ -223,6 +231,24 @@ def test_two_tabs_answering_at_once_leave_one_current_answer(visitor, answer):
     revisions = list(Judgement.objects.values_list("revision", flat=True))
     assert revisions == list(range(1, len(revisions) + 1))
     assert Judgement.objects.current().get().revision == len(revisions)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_letters_sent_by_several_tabs_at_once_are_stored_once(visitor):
+    keyword = visitor.item(1).keyword.pk
+    word = visitor.item(1).keyword.neighbours.first().word.pk
+    sent = [
+        letter("verdict", keyword=keyword, word=word, verdict="accept"),
+        letter("suggestion", keyword=keyword, side="target", text="zahanati"),
+        letter("context", word=word),
+        letter("problem", text="The page is slow."),
+    ]
+    session, assignment = visitor.session, visitor.assignment
+    results = at_once(*[lambda: letters.deliver(session, assignment, sent)] * 4)
+    assert all([receipt["state"] for receipt in result] == ["saved"] * 4 for result in results)
+    for kind in (Judgement, Suggestion, ContextView, Problem):
+        assert kind.objects.count() == 1
+    assert visitor.session.contexts_opened == 1
 
 
 @pytest.mark.django_db(transaction=True)
