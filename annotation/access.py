@@ -23,20 +23,9 @@ __all__ = [
     "UnknownAssignment",
     "Visit",
     "find_visit",
+    "is_offered",
     "reading_language",
 ]
-
-
-class LinkEnded(Exception):
-    """The link was good once, but was revoked or ran out before the work was submitted."""
-
-
-class LinkResting(LinkEnded):
-    """The link is of a later session, and will open once the pause before it is over."""
-
-    def __init__(self, assignment: Assignment) -> None:
-        super().__init__()
-        self.assignment = assignment
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,8 @@ class Visit:
 
     @property
     def project(self) -> Project:
-        return self.assignment.hit.project
+        """The project, as the session has it: with its vocabularies read already."""
+        return self.session.project if self.session else self.assignment.hit.project
 
     @property
     def is_submitted(self) -> bool:
@@ -61,19 +51,37 @@ class Visit:
         return self.session if self.session and self.session.consented_at else None
 
 
+class LinkEnded(Exception):
+    """The link was good once, but was revoked or ran out before the work was submitted."""
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__()
+        self.visit = visit
+
+
+class LinkResting(LinkEnded):
+    """The link is of a later session, and will open once the pause before it is over."""
+
+
 def find_visit(token: str) -> Visit:
     """Return what a token opens.
 
     Raises UnknownAssignment for a forged, mistyped or replaced token, LinkResting and LinkEnded.
     """
     assignment = platform_of(Platform.DIRECT).identify(token)
-    if assignment.is_held and assignment.is_resting:
-        raise LinkResting(assignment)
-    if not (assignment.is_open or assignment.state == AssignmentState.SUBMITTED):
-        raise LinkEnded
     related = ["annotator", "project__embedding__source", "project__embedding__target"]
     session = Session.objects.of(assignment).select_related(*related).first()
-    return Visit(token=token, assignment=assignment, session=session)
+    visit = Visit(token=token, assignment=assignment, session=session)
+    if assignment.is_held and assignment.is_resting:
+        raise LinkResting(visit)
+    if not (assignment.is_open or visit.is_submitted):
+        raise LinkEnded(visit)
+    return visit
+
+
+def is_offered(language: str) -> bool:
+    """True for a language that the task pages speak."""
+    return language in dict(settings.LANGUAGES)
 
 
 def reading_language(request: HttpRequest, visit: Visit | None) -> str:

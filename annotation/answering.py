@@ -2,12 +2,14 @@
 
 Phones lose their connection, networks repeat and reorder, and one person may work in two tabs. So
 an answer comes with the time at which it was chosen and the revision that its page showed, and the
-outcome is the same whatever order answers arrive in: the last choice.
+outcome is the same whatever order answers arrive in: the last choice. For that, an answer is held
+against all that was said of its word or text before, not against the latest row alone: a device
+whose clock is behind may have seen the one and not the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,17 +62,23 @@ class Stamp:
     saw: int | None = None
     letter: UUID | None = None
 
-    def is_after(self, last: Judgement | DocumentLabel) -> bool:
+    def is_after(self, stored: Judgement | DocumentLabel) -> bool:
         """True where this was chosen after what is stored: knowing it, or else later by the clock.
 
         Knowing comes first, since the clocks of two devices may differ.
         """
-        return self.saw is None or self.saw >= last.revision or self.at > last.chosen_at
+        if self.letter is not None and self.letter == stored.letter:
+            return False  # it came before
+        return self.saw is None or self.saw >= stored.revision or self.at > stored.chosen_at
 
-    def fields(self, last: Judgement | DocumentLabel | None = None) -> dict[str, Any]:
-        """Return what is stored of it in the row that follows `last`; time never runs back."""
-        at = max(self.at, last.chosen_at) if last else self.at
-        return {"chosen_at": at, "letter": self.letter}
+    def is_last(self, stored: Iterable[Judgement | DocumentLabel]) -> bool:
+        """True where this was chosen after all that is stored."""
+        return all(self.is_after(one) for one in stored)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What is stored of it: its own time, even where that is before the time of what it saw."""
+        return {"chosen_at": self.at, "letter": self.letter}
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class Answer:
 
     verdict: Verdict
     strength: float | None = None
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> Answer:
+        """Return what a stored row says."""
+        return cls(Verdict(judgement.verdict), judgement.strength)
 
     @classmethod
     def of_value(cls, value: float) -> Answer:
@@ -141,19 +154,26 @@ class AnswerSheet:
         A word that was not shown is stored as the annotator's own.
         """
         self._check_word(keyword, word)
-        stamp = stamp or Stamp()
+        return self._append(keyword, word, answer, stamp or Stamp())
+
+    def _append(
+        self, keyword: Keyword, word: Word, answer: Answer, stamp: Stamp, *, seen: int = 0
+    ) -> Judgement | None:
+        """Append an answer, as `judge` does; seen: a revision that the new one must be above."""
         given = self._session.judgements.filter(keyword=keyword, word=word)
-        last = given.current().first()
+        stored = list(given.order_by("revision"))
+        last = stored[-1] if stored else None
         if last is None and answer == TAKEN_BACK and stamp.saw is None:
             return None
-        if last is not None and not stamp.is_after(last):
+        if last is not None and not stamp.is_last(stored):
             return last
-        if last is not None and (last.verdict, last.strength) == (answer.verdict, answer.strength):
-            # Chosen again: an older choice that is still on its way must not win over it.
-            given.current().update(chosen_at=stamp.fields(last)["chosen_at"])
+        is_same = last is not None and Answer.of(last) == answer
+        if last is not None and is_same and stamp.saw is None:
+            # A form sent twice. An older letter that is still on its way must not win over it.
+            given.current().update(chosen_at=stamp.at)
             return last
         given.current().update(is_current=False)
-        if self._session.project.live:
+        if self._session.project.live and not is_same:
             jobs.enqueue("update_neighbours", self._session.pk)
         return Judgement.objects.create(
             session=self._session,
@@ -163,8 +183,8 @@ class AnswerSheet:
             strength=answer.strength,
             is_added=word not in self._words_beside(keyword),
             is_control=(keyword.pk, word.pk) in self._controls,
-            revision=last.revision + 1 if last else 1,
-            **stamp.fields(last),
+            revision=max(last.revision if last else 0, seen) + 1,
+            **stamp.fields,
         )
 
     def grade(
@@ -203,7 +223,14 @@ class AnswerSheet:
         if not values.keys() <= words.keys():
             raise NotAnswerable(_("This word is not part of your task."))
         answers = {pk: Answer.of_value(values[pk]) if pk in values else TAKEN_BACK for pk in words}
-        return {pk: self.judge(keyword, word, answers[pk], stamp) for pk, word in words.items()}
+        # A page knows one revision of a column: that of the word which has the greatest.
+        current = self._session.judgements.current().filter(keyword=keyword, word__in=words)
+        seen = max(current.values_list("revision", flat=True), default=0)
+        stamp = stamp or Stamp()
+        return {
+            pk: self._append(keyword, word, answers[pk], stamp, seen=seen)
+            for pk, word in words.items()
+        }
 
     def settle_rest(self, keyword: Keyword, answer: Answer) -> None:
         """Append the same answer for every word beside a keyword that has none yet."""
@@ -228,7 +255,8 @@ class AnswerSheet:
     ) -> Suggestion:
         """Keep a word that the vocabulary does not have, or take it back."""
         self._check_keyword(keyword)
-        text = " ".join(text.split())
+        # PostgreSQL refuses the NUL character.
+        text = " ".join(text.replace("\x00", "").split())
         if not text or len(text) > LONGEST_SUGGESTION:
             raise NotAnswerable(_("A word has 1 to 100 letters."))
         stamp = stamp or Stamp()
@@ -236,7 +264,7 @@ class AnswerSheet:
             keyword=keyword,
             side=side,
             text=text,
-            defaults={"is_withdrawn": is_withdrawn, **stamp.fields()},
+            defaults={"is_withdrawn": is_withdrawn, **stamp.fields},
         )
         if not is_new and (stamp.saw is None or stamp.at > suggestion.chosen_at):
             suggestion.is_withdrawn = is_withdrawn
@@ -263,13 +291,15 @@ class AnswerSheet:
             raise NotAnswerable(_("This is not one of the categories."))
         stamp = stamp or Stamp()
         given = self._session.document_labels.filter(document=document)
-        last = given.filter(is_current=True).first()
+        stored = list(given.order_by("revision"))
+        last = stored[-1] if stored else None
         if last is None and is_withdrawn and stamp.saw is None:
             return None
-        if last is not None and not stamp.is_after(last):
+        if last is not None and not stamp.is_last(stored):
             return last
-        if last is not None and (last.label, last.is_withdrawn) == (label, is_withdrawn):
-            given.filter(is_current=True).update(chosen_at=stamp.fields(last)["chosen_at"])
+        is_same = last is not None and (last.label, last.is_withdrawn) == (label, is_withdrawn)
+        if last is not None and is_same and stamp.saw is None:
+            given.filter(is_current=True).update(chosen_at=stamp.at)
             return last
         given.filter(is_current=True).update(is_current=False)
         return DocumentLabel.objects.create(
@@ -278,7 +308,7 @@ class AnswerSheet:
             label=label,
             is_withdrawn=is_withdrawn,
             revision=last.revision + 1 if last else 1,
-            **stamp.fields(last),
+            **stamp.fields,
         )
 
     # --- Signs of care ---

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
@@ -24,7 +25,7 @@ from models_ml.models import Side
 
 class Gone(APIException):
     status_code = status.HTTP_410_GONE
-    default_detail = "This task has ended, so the answer was not saved."
+    default_detail = gettext_lazy("This task has ended, so the answer was not saved.")
     default_code = "gone"
 
 
@@ -49,12 +50,14 @@ class TaskAPI(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        translation.activate(reading_language(request._request, None))
         try:
             self.visit = find_visit(kwargs["token"])
         except UnknownAssignment as error:
             raise NotFound(_("This link is not known.")) from error
-        except LinkEnded as error:
-            raise Gone from error
+        except LinkEnded as ended:
+            translation.activate(reading_language(request._request, ended.visit))
+            raise Gone from ended
         translation.activate(reading_language(request._request, self.visit))
         if self.visit.agreed is None:
             raise PermissionDenied(_("Please read the first page and agree before you start."))

@@ -8,8 +8,8 @@ showed (`saw`) and a `kind`. `annotation.answering` says which of two answers is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -26,7 +26,7 @@ from annotation.answering import (
     Stamp,
     open_sheet,
 )
-from annotation.models import DocumentLabel, Judgement, Session, Verdict
+from annotation.models import DocumentLabel, Judgement, Session, Suggestion, Verdict
 from annotation.services import Sign
 from models_ml.models import Document, Keyword, Side, Word
 from tasks.models import Assignment
@@ -138,9 +138,10 @@ def deliver(
             letters[place] = _read(one, earliest=session.started_at, now=now)
         except serializers.ValidationError as error:
             receipts[place] = _refusal(one, _in_words(error))
+    letters = _in_order(letters)
     with open_sheet(session, assignment) as sheet:
         rows = _Rows(letters.values())
-        for place, letter in sorted(letters.items(), key=lambda pair: pair[1].stamp.at):
+        for place, letter in letters.items():
             try:
                 outcome = _STORE[letter.kind](sheet, rows, letter)
             except NotAnswerable as error:
@@ -163,11 +164,33 @@ def _read(sent: object, *, earliest: datetime, now: datetime) -> _Letter:
     return _Letter(kind, Stamp(max(at, earliest), said["saw"], said["id"]), said)
 
 
+def _in_order(letters: Mapping[int, _Letter]) -> dict[int, _Letter]:
+    """Return letters as they were chosen one after the other, each a moment after the one before.
+
+    Times are whole milliseconds, and those that a wrong clock put into the future became one time.
+    """
+    chosen = sorted(letters.items(), key=lambda pair: pair[1].said["at"])
+    return {
+        place: replace(
+            letter,
+            stamp=replace(letter.stamp, at=letter.stamp.at + timedelta(microseconds=moments)),
+        )
+        for moments, (place, letter) in enumerate(chosen)
+    }
+
+
 def _in_words(error: serializers.ValidationError) -> str:
     detail = error.detail
     if isinstance(detail, dict):
-        return " ".join(f"{name}: {text}" for name, [text, *_] in detail.items())
-    return " ".join(map(str, detail))
+        return " ".join(f"{name}: {_first_reason(inside)}" for name, inside in detail.items())
+    return _first_reason(detail)
+
+
+def _first_reason(detail: Any) -> str:
+    """Return the first of the reasons why a field is refused, however deep it is."""
+    while isinstance(detail, dict | list):
+        detail = next(iter(detail.values() if isinstance(detail, dict) else detail))
+    return str(detail)
 
 
 def _refusal(sent: object, detail: str) -> dict[str, Any]:
@@ -200,12 +223,17 @@ class _Rows:
         return document
 
 
+def _state(row: Judgement | DocumentLabel | Suggestion, letter: _Letter) -> str:
+    """Return what became of a letter, where this row is what counts afterwards."""
+    return SAVED if row.letter == letter.stamp.letter else SUPERSEDED
+
+
 def _of_judgement(row: Judgement | None, letter: _Letter) -> dict[str, Any]:
     """Return what a word's answer now is, and whether the letter is what made it."""
     if row is None:
         return {"state": SAVED, "verdict": Verdict.LEAVE, "strength": None, "revision": 0}
     return {
-        "state": SAVED if row.chosen_at <= letter.stamp.at else SUPERSEDED,
+        "state": _state(row, letter),
         "verdict": row.verdict,
         "strength": row.strength,
         "revision": row.revision,
@@ -249,8 +277,7 @@ def _store_suggestion(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[
         is_withdrawn=letter.said["withdrawn"],
         stamp=letter.stamp,
     )
-    state = SAVED if row.chosen_at <= letter.stamp.at else SUPERSEDED
-    return {"state": state, "withdrawn": row.is_withdrawn}
+    return {"state": _state(row, letter), "withdrawn": row.is_withdrawn}
 
 
 def _store_label(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[str, Any]:
@@ -261,7 +288,7 @@ def _store_label(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[str, 
     if row is None:
         return {"state": SAVED, "label": None, "withdrawn": True, "revision": 0}
     return {
-        "state": SAVED if row.chosen_at <= letter.stamp.at else SUPERSEDED,
+        "state": _state(row, letter),
         "label": row.label,
         "withdrawn": row.is_withdrawn,
         "revision": row.revision,

@@ -20,7 +20,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import urlencode
-from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
@@ -33,6 +32,7 @@ from annotation.access import (
     UnknownAssignment,
     Visit,
     find_visit,
+    is_offered,
     reading_language,
 )
 from annotation.answering import Answer, AnswerSheet, NotAnswerable, SessionEnded, Stamp
@@ -106,9 +106,11 @@ def _refuse(request: HttpRequest, reason: str, *, status: int, **said: str) -> H
 
 
 def _refuse_ended(request: HttpRequest, ended: LinkEnded | SessionEnded) -> HttpResponse:
+    if isinstance(ended, LinkEnded):
+        translation.activate(reading_language(request, ended.visit))
     if not isinstance(ended, LinkResting):
         return _refuse(request, "ended", status=410)
-    return render(request, "annotation/resting.html", {"resting": ended.assignment})
+    return render(request, "annotation/resting.html", {"resting": ended.visit.assignment})
 
 
 def _see(name: str, *where: object, anchor: str = "") -> HttpResponse:
@@ -148,7 +150,7 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         session = visit.session or services.open_session(visit.assignment)
         version = tasks_services.consent_version(visit.project)
         services.give_consent(session, visit.assignment, version=version)
-        if check_for_language(chosen := request.POST.get("language", "")):
+        if is_offered(chosen := request.POST.get("language", "")):
             services.choose_language(session.annotator, chosen)
         return _see("start", visit.token)
     return _render(
@@ -352,7 +354,7 @@ def report_problem(request: HttpRequest, visit: Visit) -> HttpResponse:
 def choose_language(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Keep the language that somebody chose; before they agree, in the address alone."""
     chosen = request.POST.get("language", "")
-    if request.method != "POST" or not check_for_language(chosen):
+    if request.method != "POST" or not is_offered(chosen):
         return _see("start", visit.token)
     if visit.session is None:
         address = reverse("annotation:welcome", args=[visit.token])

@@ -94,11 +94,14 @@ def test_nothing_on_the_page_tells_a_control_from_a_neighbour(visitor):
 
 def test_programs_are_told_no_more_than_pages(visitor):
     one = control(visitor, 1)
-    said = visitor.send(
-        "judgements", keyword=one.keyword.pk, word=one.word.pk, verdict="reject"
-    ).json()
-    assert set(said) == {"keyword", "word", "verdict", "is_added", "revision"}
-    assert said["is_added"] is False
+    pair = {"keyword": one.keyword.pk, "word": one.word.pk}
+    receipt = visitor.answer("verdict", **pair, verdict="reject")
+    assert set(receipt) == {"id", "state", "verdict", "strength", "revision"}
+    standing = visitor.send("answers", letters=[], position=1).json()["standing"]
+    assert set(standing["words"][0]) == {
+        *("id", "text", "side", "verdict", "strength", "added", "revision")
+    }
+    assert standing["words"][0]["added"] is False
 
 
 def test_the_welcome_page_says_that_there_are_controls_only_where_there_are(newcomer):
@@ -139,7 +142,10 @@ def test_looks_at_sentences_are_counted_as_form_and_as_script(visitor):
     visitor.text("1/")
     assert visitor.session.contexts_opened == 0
     visitor.text("1/", context=word.pk)
-    visitor.text(f"concordance/{word.pk}")
+    assert visitor.session.contexts_opened == 1
+    visitor.text(f"concordance/{word.pk}")  # what the script shows: its letter says so
+    assert visitor.session.contexts_opened == 1
+    visitor.answer("context", word=word.pk)
     assert visitor.session.contexts_opened == 2
 
 
@@ -163,7 +169,7 @@ def test_time_on_documents_is_told_from_time_on_keywords(visitor_of):
     visitor.text("1/")
     after(10, lambda: accept(visitor, 1, neighbours(visitor)[0]))
     after(20, lambda: visitor.post("2/", label=1))
-    after(30, lambda: visitor.send("labels", document=document.pk, label=0))
+    after(30, lambda: visitor.answer("label", document=document.pk, label=0))
     session = visitor.session
     assert session.document_seconds == pytest.approx(50, abs=2)
     assert session.active_seconds == pytest.approx(60, abs=3)

@@ -3,7 +3,7 @@
 import pytest
 
 from annotation import services
-from annotation.models import Judgement, OpenedKeyword, Verdict
+from annotation.models import Judgement, OpenedKeyword
 from models_ml import jobs
 from models_ml.models import Job, Neighbour
 from tests.annotation.test_pages import accept, neighbours, plain, row_of
@@ -90,9 +90,9 @@ def test_what_somebody_has_before_them_never_changes(visitor):
 
 
 def test_a_keyword_that_was_judged_never_changes_even_if_its_page_was_not_opened(visitor):
-    item, word = visitor.item(2), neighbours(visitor, 2)[0]
-    visitor.send("judgements", keyword=item.keyword.pk, word=word.pk, verdict="reject")
-    visitor.send("judgements", keyword=item.keyword.pk, word=word.pk, verdict="leave")
+    pair = {"keyword": visitor.item(2).keyword.pk, "word": neighbours(visitor, 2)[0].pk}
+    visitor.answer("verdict", **pair, verdict="reject", saw=0)
+    visitor.answer("verdict", **pair, verdict="leave", saw=1)
     assert services.store_neighbours(visitor.session, near(visitor, 2, "bao")) == 0
     assert shown(visitor, 2) == [word.text for word in neighbours(visitor, 2)]
 
@@ -117,14 +117,8 @@ def test_a_word_that_was_shown_live_is_judged_like_any_other(visitor):
 def test_a_word_of_the_ranking_that_was_not_shown_is_the_annotators_own(visitor):
     services.store_neighbours(visitor.session, near(visitor, 2, "mto"))
     word = neighbours(visitor, 2)[0]
-    judgement = services.record_judgement(
-        visitor.session,
-        visitor.assignment,
-        keyword=visitor.item(2).keyword,
-        word=word,
-        verdict=Verdict.ACCEPT,
-    )
-    assert judgement.is_added
+    accept(visitor, 2, word)
+    assert Judgement.objects.get().is_added
     assert "added by you" in row_of(visitor.text("2/"), word)
 
 

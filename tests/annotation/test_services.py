@@ -7,12 +7,21 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotation import services
-from annotation.models import Annotator, Judgement, Session, Verdict
+from annotation import letters, services
+from annotation.answering import Answer, SessionEnded, open_sheet
+from annotation.models import (
+    Annotator,
+    ContextView,
+    Judgement,
+    Problem,
+    Session,
+    Suggestion,
+    Verdict,
+)
 from models_ml.models import Job, Neighbour
 from tasks import services as tasks_services
 from tasks.models import Assignment
-from tests.annotation.visitor import Visitor
+from tests.annotation.visitor import Visitor, letter
 from tests.factories import make_link, make_project
 
 pytestmark = pytest.mark.django_db
@@ -25,11 +34,14 @@ def answer(visitor):
     word = keyword.neighbours.first().word
 
     def record(verdict):
-        return services.record_judgement(
-            visitor.session, visitor.assignment, keyword=keyword, word=word, verdict=verdict
-        )
+        return judge(visitor.session, visitor.assignment, keyword, word, verdict)
 
     return record
+
+
+def judge(session, assignment, keyword, word, verdict):
+    with open_sheet(session, assignment) as sheet:
+        return sheet.judge(keyword, word, Answer(verdict))
 
 
 def seen(session, seconds_ago):
@@ -52,7 +64,7 @@ def test_answers_are_appended_and_one_is_current(answer):
 
 def test_an_answer_to_a_submitted_session_is_refused(visitor, answer):
     services.submit_session(visitor.session)
-    with pytest.raises(services.SessionEnded):
+    with pytest.raises(SessionEnded):
         answer(Verdict.ACCEPT)
 
 
@@ -60,7 +72,7 @@ def test_the_second_of_two_tabs_cannot_answer_after_the_first_submitted(visitor,
     stale = visitor.assignment  # as the second tab read it before
     services.submit_assignment(visitor.session, visitor.assignment)
     assert stale.state == "offered"
-    with pytest.raises(services.SessionEnded):
+    with pytest.raises(SessionEnded):
         answer(Verdict.ACCEPT)
 
 
@@ -68,13 +80,7 @@ def test_resuming_passes_over_items_left_open(visitor):
     session, assignment = visitor.session, visitor.assignment
     assert services.where_to_resume(session, assignment).position == 1
     keyword = visitor.item(2).keyword
-    services.record_judgement(
-        session,
-        assignment,
-        keyword=keyword,
-        word=keyword.neighbours.first().word,
-        verdict=Verdict.REJECT,
-    )
+    judge(session, assignment, keyword, keyword.neighbours.first().word, Verdict.REJECT)
     assert services.where_to_resume(session, assignment).position == 3
 
 
@@ -82,9 +88,8 @@ def test_resuming_knows_labelled_documents(visitor_of):
     labeller = visitor_of(make_project(keywords=1, documents=2))
     session, assignment = labeller.session, labeller.assignment
     for position, following in ((2, 3), (3, None)):
-        services.record_document_label(
-            session, assignment, document=labeller.item(position).document, label=None
-        )
+        with open_sheet(session, assignment) as sheet:
+            sheet.label(labeller.item(position).document, None)
         item = services.where_to_resume(session, assignment)
         assert (item and item.position) == following
 
@@ -180,13 +185,7 @@ def test_a_link_made_anew_opens_a_session_again_that_was_submitted_in_part(visit
     services.submit_abandoned_sessions()
     renewed = tasks_services.reissue(Assignment.objects.get(hit__batch=2))
     keyword = renewed.hit.items.get().keyword
-    services.record_judgement(
-        visitor.session,
-        renewed,
-        keyword=keyword,
-        word=keyword.neighbours.first().word,
-        verdict=Verdict.ACCEPT,
-    )
+    judge(visitor.session, renewed, keyword, keyword.neighbours.first().word, Verdict.ACCEPT)
     assert visitor.session.state == "open"
     assert services.submit_assignment(visitor.session, renewed)
     assert visitor.session.state == "submitted"
@@ -235,6 +234,24 @@ def test_two_tabs_answering_at_once_leave_one_current_answer(visitor, answer):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_letters_sent_by_several_tabs_at_once_are_stored_once(visitor):
+    keyword = visitor.item(1).keyword.pk
+    word = visitor.item(1).keyword.neighbours.first().word.pk
+    sent = [
+        letter("verdict", keyword=keyword, word=word, verdict="accept"),
+        letter("suggestion", keyword=keyword, side="target", text="zahanati"),
+        letter("context", word=word),
+        letter("problem", text="The page is slow."),
+    ]
+    session, assignment = visitor.session, visitor.assignment
+    results = at_once(*[lambda: letters.deliver(session, assignment, sent)] * 4)
+    assert all([receipt["state"] for receipt in result] == ["saved"] * 4 for result in results)
+    for kind in (Judgement, Suggestion, ContextView, Problem):
+        assert kind.objects.count() == 1
+    assert visitor.session.contexts_opened == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_of_submissions_at_once_one_submits(visitor):
     session, assignment = visitor.session, visitor.assignment
     results = at_once(*[lambda: services.submit_assignment(session, assignment)] * 4)
@@ -249,9 +266,7 @@ def test_answers_beside_a_submission_are_either_in_time_or_refused(visitor_of):
     keyword = visitor.item(1).keyword
 
     def accept(word):
-        return services.record_judgement(
-            session, assignment, keyword=keyword, word=word, verdict=Verdict.ACCEPT
-        )
+        return judge(session, assignment, keyword, word, Verdict.ACCEPT)
 
     words = [neighbour.word for neighbour in keyword.neighbours.select_related("word")]
     answers = [lambda word=word: accept(word) for word in words]
@@ -263,7 +278,7 @@ def test_answers_beside_a_submission_are_either_in_time_or_refused(visitor_of):
         if isinstance(result, Judgement):
             assert result.created_at <= assignment.submitted_at
         else:
-            assert isinstance(result, services.SessionEnded)
+            assert isinstance(result, SessionEnded)
     in_time = sum(isinstance(result, Judgement) for result in results)
     assert Judgement.objects.count() == in_time
 

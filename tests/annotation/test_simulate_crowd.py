@@ -125,7 +125,9 @@ def test_who_began_goes_on_where_they_were(project, live_server, settings, annot
     link = f"{live_server.url}/t/{token_of(make_link(project))}/"
     browser = Browser(timeout_s=10)
     page = browser.get(link)
-    page = browser.press(page, page.tree.find("form", method="post"))
+    for step in ("agree", "begin"):
+        form = page.tree.find("form", cls=step)
+        page = browser.press(page, form, form.find("button"))
     row = page.tree.find("li", cls="row")  # hospital – nurse
     browser.press(page, row.find("form"), row.find("button", data_verdict="accept"))
     work = worker.work(link)

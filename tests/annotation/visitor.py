@@ -14,6 +14,12 @@ from annotation.models import Session
 from tests.factories import token_of
 
 
+def letter(kind: str, *, saw: int = 0, at: float | None = None, **said: Any) -> dict[str, Any]:
+    """Return a letter as a device writes it; at: seconds from now, negative for the past."""
+    when = round((time.time() + (at or 0)) * 1000)
+    return {"id": str(uuid.uuid4()), "at": when, "saw": saw, "kind": kind, **said}
+
+
 @dataclass
 class Visitor:
     """Someone who opens pages of their task, sends forms, and sends what the script would."""
@@ -40,11 +46,13 @@ class Visitor:
 
     def answer(self, kind: str, *, saw: int = 0, at: float | None = None, **said: Any) -> Any:
         """Send one letter and return its receipt; at: seconds from now, negative for the past."""
-        when = round((time.time() + (at or 0)) * 1000)
-        letter = {"id": str(uuid.uuid4()), "at": when, "saw": saw, "kind": kind, **said}
-        response = self.send("answers", letters=[letter])
+        return self.deliver(letter(kind, saw=saw, at=at, **said))[0]
+
+    def deliver(self, *letters: Any) -> Any:
+        """Send letters at once and return their receipts."""
+        response = self.send("answers", letters=letters)
         assert response.status_code == 200, response.content
-        return response.json()["receipts"][0]
+        return response.json()["receipts"]
 
     @property
     def session(self) -> Session:
