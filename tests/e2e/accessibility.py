@@ -106,7 +106,7 @@ def broken_rules(page, *, contrast_alone=False):
 
 
 def unreachable_by_tab(page, *, most=120):
-    """Go through a page by Tab from its first link; return what has the focus without showing it."""
+    """Go through a page by Tab from its first link; return what does not show that it is there."""
     wrongs = []
     page.evaluate("document.querySelector('.skip').focus()")
     for step in range(most):
