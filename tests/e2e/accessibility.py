@@ -7,6 +7,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 NARROWEST = {"width": 320, "height": 640}  # WCAG 1.4.10: as a window of 1280 px at 400 %
+LARGE_TYPE = {"width": 240, "height": 493}  # a phone of 360 × 740 px at 150 %
 ZOOMED = {"width": 640, "height": 400}  # a window of 1280 × 800 px at 200 %
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -62,14 +63,15 @@ LOST_TEXT = """() => {
   return wrongs;
 }"""
 
-# WCAG 1.4.12. A sheet made by a script: the Content-Security-Policy refuses any in the page.
-SPACE_TEXT_OUT = """() => {
+# Put a sheet of a reader's own on the page. By a script: the Content-Security-Policy refuses any
+# in the page itself.
+WEAR = """(text) => {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
-    word-spacing: 0.16em !important; } p { margin-block-end: 2em !important; }`);
+  sheet.replaceSync(text);
   document.adoptedStyleSheets = [sheet];
 }"""
-SPACE_TEXT_AS_WAS = "() => { document.adoptedStyleSheets = []; }"
+SPACED_OUT = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+  word-spacing: 0.16em !important; } p { margin-block-end: 2em !important; }"""  # WCAG 1.4.12
 
 # Of what has the focus: whether it is seen, and not wholly under the bar or out of the window.
 FOCUS = """() => {

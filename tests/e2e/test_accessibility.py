@@ -3,8 +3,10 @@
 import re
 from datetime import timedelta
 from itertools import pairwise, product
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -15,14 +17,15 @@ from tests.annotation.visitor import Visitor
 from tests.e2e.accessibility import (
     DESK,
     HEADINGS,
+    LARGE_TYPE,
     LOST_TEXT,
     MOVING,
     NARROWEST,
     OVERFLOW,
     PHONE,
     SMALL_TARGETS,
-    SPACE_TEXT_AS_WAS,
-    SPACE_TEXT_OUT,
+    SPACED_OUT,
+    WEAR,
     ZOOMED,
     broken_rules,
     contrast,
@@ -70,6 +73,18 @@ def make_visitor(**project):
     visitor = make_newcomer(**project)
     visitor.agree()
     return visitor
+
+
+def offer_next_session(visitor):
+    """Return the assignment of someone's second session."""
+    project = visitor.session.project
+    return tasks_services.offer_session(
+        project,
+        session_number=2,
+        owner=tasks_services.Owner("direct", visitor.assignment.worker_id),
+        keywords=project.ranking.keywords.all()[:1],
+        documents=[],
+    )
 
 
 # --- The states of the pages ---------------------------------------------------------------------
@@ -235,17 +250,10 @@ def test_pages_beside_the_way_break_no_rule_of_axe(open_page):
 
 def test_pages_between_sessions_break_no_rule_of_axe(open_page):
     visitor = make_visitor(session_count=2)
-    project = visitor.session.project
     services.submit_assignment(visitor.session, visitor.assignment)
     page = open_page(visitor, "finish/")
     audit(page, "next session is prepared")
-    offered = tasks_services.offer_session(
-        project,
-        session_number=2,
-        owner=tasks_services.Owner("direct", "amina"),
-        keywords=project.ranking.keywords.all()[:1],
-        documents=[],
-    )
+    offered = offer_next_session(visitor)
     page.reload()
     audit(page, "next session is ready")
     later = timezone.now() + timedelta(hours=5)
@@ -290,7 +298,7 @@ def test_pages_fit_any_width_zoom_and_spacing_and_every_target_fits_a_thumb(open
     words = ["hospital", "nurse", LONG_WORD, "medicine", "fever", "doctor", "water"]
     page = open_page(make_visitor(answer_form=form, source_words=words, name=f"Texts {LONG_WORD}"))
     for state in states(page, SESSION if form == "verdict" else [use_keyword_page]):
-        for size in (PHONE, NARROWEST, ZOOMED, DESK):
+        for size in (PHONE, LARGE_TYPE, NARROWEST, ZOOMED, DESK):
             page.set_viewport_size(size)
             assert page.evaluate(OVERFLOW) == [], (state, size)
             assert page.evaluate(LOST_TEXT) == [], (state, size)
@@ -298,12 +306,12 @@ def test_pages_fit_any_width_zoom_and_spacing_and_every_target_fits_a_thumb(open
         levels = page.evaluate(HEADINGS)
         assert levels[0] == 1, state
         assert all(after - before <= 1 for before, after in pairwise(levels)), (state, levels)
-        page.evaluate(SPACE_TEXT_OUT)
+        page.evaluate(WEAR, SPACED_OUT)
         for size in (PHONE, DESK):
             page.set_viewport_size(size)
             assert page.evaluate(OVERFLOW) == [], (state, size, "spaced out")
             assert page.evaluate(LOST_TEXT) == [], (state, size, "spaced out")
-        page.evaluate(SPACE_TEXT_AS_WAS)
+        page.evaluate(WEAR, "")
 
 
 @pytest.mark.parametrize("size", [PHONE, ZOOMED], ids=["phone", "zoomed"])
@@ -414,6 +422,24 @@ def test_going_to_the_next_page_tells_its_title_and_moves_the_focus_to_its_headi
         expect(page.locator("h1")).to_be_focused()
         expect(page.locator("h1")).to_contain_text(heading)
     assert page.evaluate("window.isSamePage")
+
+
+def test_a_page_that_waits_for_the_next_session_shows_it_without_a_reload(open_page):
+    visitor = make_visitor(session_count=2)
+    services.submit_assignment(visitor.session, visitor.assignment)
+    page = open_page(visitor)
+    quick = finders.find("annotation/done.js")
+    script = Path(quick).read_text().replace("10_000", "100")
+    page.route(
+        "**/done.js", lambda route: route.fulfill(body=script, content_type="text/javascript")
+    )
+    page.goto(f"{page.task}finish/")
+    expect(page.get_by_role("status")).to_contain_text("is being prepared")
+    summary = page.locator("#problem summary")
+    summary.focus()
+    offer_next_session(visitor)
+    expect(page.get_by_role("status")).to_contain_text("Session 2 of 2 is ready")
+    expect(summary).to_be_focused()
 
 
 def test_keys_of_one_letter_can_be_switched_off_for_good(open_page):
