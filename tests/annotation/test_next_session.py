@@ -11,7 +11,7 @@ from tasks.models import Assignment, Project
 from tests.annotation.visitor import Visitor
 from tests.factories import make_project
 
-REFRESH = '<meta http-equiv="refresh"'
+LOOKS_AGAIN = "annotation/done.js"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_project_of_one_session_does_not_count_them(visitor_of):
 def test_while_the_next_session_is_prepared_the_page_looks_again_by_itself(done):
     page = done.text("finish/")
     assert "Session 2 of 3 is being prepared" in page
-    assert REFRESH in page
+    assert LOOKS_AGAIN in page
 
 
 def test_a_session_that_is_ready_has_a_link_to_begin_by(done, project):
@@ -64,7 +64,7 @@ def test_a_session_that_is_ready_has_a_link_to_begin_by(done, project):
     page = done.text("finish/")
     assert "Session 2 of 3 is ready" in page
     assert offered.url() in page
-    assert REFRESH not in page
+    assert LOOKS_AGAIN not in page
     assert "session 2 of 3" in offered.text("welcome/")
     offered.agree()
     assert offered.session.number == 2

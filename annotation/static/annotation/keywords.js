@@ -1,6 +1,6 @@
 // The page of a keyword: words in two columns, each accepted, rejected, graded or put in an order.
 
-import { drag, lists, move, place, rank } from "./ranking.js";
+import { drag, lists, move, place, rank, standing } from "./ranking.js";
 import { tick } from "./queue.js";
 
 const rowOf = (wordId) => document.getElementById(`w-${wordId}`);
@@ -59,11 +59,19 @@ function remember(rows) {
 /** Show and send an answer. */
 function answer(page, row, now) {
   if (form(page) === "ranking" && !isAdded(row)) {
-    place(row, now.verdict === "left" ? "leave" : now.verdict, paint);
+    keepFocus(row, () => place(row, now.verdict === "left" ? "leave" : now.verdict, paint));
     return rank(page, row.closest(".column"));
   }
   paint(row, now);
   send(page, row);
+}
+
+/** Change where a row stands; without this, one that moves loses the focus. */
+function keepFocus(row, change) {
+  const held = document.activeElement;
+  const isSeen = held.matches(":focus-visible");
+  change();
+  if (row.contains(held)) held.focus({ preventScroll: !isSeen });
 }
 
 function send(page, row) {
@@ -139,6 +147,7 @@ function cast(column, { id, text }) {
   row.querySelector("input").value = id;
   row.querySelector(".word").href = `?context=${id}#w-${id}`;
   for (const name of row.querySelectorAll("bdi")) name.textContent = text;
+  makeButton(row.querySelector(".word"));
   const line = column.querySelector("[data-line=accept]");
   if (line) line.before(row);
   else column.querySelector(".rows").append(row);
@@ -175,8 +184,10 @@ function showSuggestion(column, text) {
 
 function suggest(page, column, text, { withdrawn = false } = {}) {
   const { side } = column.dataset;
-  if (withdrawn) suggestionIn(column, text)?.remove();
-  else showSuggestion(column, text);
+  if (withdrawn) {
+    suggestionIn(column, text)?.remove();
+    column.querySelector("input[type=search]").focus(); // the button that was pressed is gone
+  } else showSuggestion(column, text);
   const about = `suggestion:${keyword(page)}:${side}:${text}`;
   page.outbox.put(about, "suggestion", { keyword: keyword(page), side, text, withdrawn });
 }
@@ -237,6 +248,18 @@ async function fetchSentences(address) {
     sentences.set(address, fresh.querySelector(".concordance"));
   }
   return [...sentences.get(address).cloneNode(true).children];
+}
+
+/** Make a word's link the button that it is with a script: it folds, and Space presses it too. */
+function makeButton(link) {
+  const isOpen = Boolean(link.closest("[data-word]").querySelector(".concordance"));
+  link.setAttribute("role", "button");
+  link.setAttribute("aria-expanded", String(isOpen));
+  link.addEventListener("keydown", (event) => {
+    if (event.key !== " ") return;
+    event.preventDefault();
+    link.click();
+  });
 }
 
 /** Fold the sentences of a word out or in. */
@@ -342,11 +365,7 @@ function offerWords(page, column) {
 export function showKeyword(page) {
   if (ready.has(page.task)) return;
   ready.add(page.task);
-  for (const link of page.task.querySelectorAll("a.word")) {
-    const isOpen = Boolean(link.closest("[data-word]").querySelector(".concordance"));
-    link.setAttribute("role", "button");
-    link.setAttribute("aria-expanded", String(isOpen));
-  }
+  page.task.querySelectorAll("a.word").forEach(makeButton);
   for (const column of columns()) {
     offerWords(page, column);
     if (form(page) === "ranking") drag(column, (row) => dropped(page, row), paint);
@@ -355,6 +374,15 @@ export function showKeyword(page) {
 
 function dropped(page, row) {
   rank(page, row.closest(".column"));
+  tellPlace(page, row);
+}
+
+/** Tell those who do not see it where a ranked word stands now. */
+function tellPlace(page, row) {
+  const line = page.task.querySelector("[data-places]");
+  const { zone, place: at, count } = standing(row);
+  const where = line.dataset[zone].replace("{n}", at).replace("{all}", count);
+  line.textContent = `${row.querySelector(".word").textContent.trim()}: ${where}`;
 }
 
 export function actOnKeyword(page, event) {
@@ -382,10 +410,9 @@ export function actOnKeyword(page, event) {
 
 /** Move a ranked word a place up or down; the focus goes with it. */
 function shift(page, row, direction) {
-  const held = document.activeElement;
-  if (!move(row, direction, paint)) return;
-  if (row.contains(held)) held.focus();
-  rank(page, row.closest(".column"));
+  let isMoved;
+  keepFocus(row, () => (isMoved = move(row, direction, paint)));
+  if (isMoved) dropped(page, row);
 }
 
 /* --- Keys --------------------------------------------------------------------------------- */

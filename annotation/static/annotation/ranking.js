@@ -47,6 +47,13 @@ export function move(row, direction, paint) {
   return true;
 }
 
+/** Return where a row stands: in which zone, at which place of how many. */
+export function standing(row) {
+  const all = zones(row.parentElement);
+  const at = all.findIndex((rows) => rows.includes(row));
+  return { zone: ZONES[at], place: all[at].indexOf(row) + 1, count: all[at].length };
+}
+
 const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 
 /** Send the order of a column. */
@@ -95,7 +102,7 @@ export const lists = {
 /** Let rows be dragged by their grips. */
 export function drag(column, drop, paint) {
   const list = listOf(column);
-  for (const grip of list.querySelectorAll("[data-grip]")) grip.hidden = false;
+  list.dataset.draggable = "";
   list.addEventListener("pointerdown", (event) => {
     const grip = event.target.closest("[data-grip]");
     if (!grip) return;

@@ -159,7 +159,13 @@ async function fetchAhead() {
 const KEYS_OFF = "clime-keys-off";
 let areKeysOn = !storage?.getItem(KEYS_OFF);
 const isOpen = () => document.querySelector("dialog[open]");
-const help = () => document.querySelector("dialog.help").showModal();
+
+function help() {
+  const dialog = document.querySelector("dialog.help");
+  // Folded on a phone, where keys are rare.
+  dialog.querySelector("details").open = matchMedia("(any-hover: hover)").matches;
+  dialog.showModal();
+}
 
 const KEYS = {
   n: () => link("next").click(),
