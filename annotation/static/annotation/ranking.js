@@ -17,6 +17,13 @@ function zones(list) {
   return found;
 }
 
+/** Change a list, and give the focus back: a row that is moved loses it. */
+function keepFocus(change) {
+  const held = document.activeElement;
+  change();
+  if (held !== document.activeElement) held.focus({ preventScroll: true });
+}
+
 /** Give every row the verdict and the strength of its place. */
 function settle(list, paint) {
   const [above, between, below] = zones(list);
@@ -30,9 +37,11 @@ function settle(list, paint) {
 /** Put a row at the end of a zone that is nearest to the middle. */
 export function place(row, verdict, paint) {
   const list = row.parentElement;
-  if (verdict === "accept") lineOf(list, "accept").before(row);
-  else if (verdict === "reject") lineOf(list, "reject").after(row);
-  else lineOf(list, "reject").before(row);
+  keepFocus(() => {
+    if (verdict === "accept") lineOf(list, "accept").before(row);
+    else if (verdict === "reject") lineOf(list, "reject").after(row);
+    else lineOf(list, "reject").before(row);
+  });
   if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
   settle(list, paint);
 }
@@ -41,15 +50,14 @@ export function place(row, verdict, paint) {
 export function move(row, direction, paint) {
   const other = direction === "up" ? row.previousElementSibling : row.nextElementSibling;
   if (!other) return false;
-  if (direction === "up") other.before(row);
-  else other.after(row);
+  keepFocus(() => (direction === "up" ? other.before(row) : other.after(row)));
   settle(row.parentElement, paint);
   return true;
 }
 
 const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 
-/** Send the order of a column. */
+/** Send the order of a column. What is known of its words is what is known of each of them. */
 export function rank({ outbox, task }, column) {
   const list = listOf(column);
   const [above, , below] = zones(list);
@@ -57,7 +65,7 @@ export function rank({ outbox, task }, column) {
   const keyword = Number(task.dataset.keyword);
   const revisions = [...list.querySelectorAll(".row")].map((row) => Number(row.dataset.revision));
   const said = { keyword, side, best_first: ids(above), worst_first: ids(below).reverse() };
-  outbox.put(`ranking:${keyword}:${side}`, "ranking", said, { saw: Math.max(0, ...revisions) });
+  outbox.put(`ranking:${keyword}:${side}`, "ranking", said, { saw: Math.min(...revisions) });
 }
 
 export const lists = {
@@ -74,8 +82,7 @@ export const lists = {
     rejected.sort((one, other) => size(one) - size(other));
     const lines = [lineOf(list, "accept"), lineOf(list, "reject")];
     const order = [...accepted, lines[0], ...open, lines[1], ...rejected];
-    // Only where it differs: a row that is moved loses the focus.
-    if (order.some((item, at) => item !== list.children[at])) list.append(...order);
+    if (order.some((item, at) => item !== list.children[at])) keepFocus(() => list.append(...order));
   },
 
   /** Put rows where a letter that was not sent yet says. */
@@ -84,9 +91,11 @@ export const lists = {
     const rows = (words) => words.map((word) => document.getElementById(`w-${word}`)).filter(Boolean);
     const ranked = new Set([...best_first, ...worst_first].map(String));
     const open = [...list.querySelectorAll(".row")].filter((row) => !ranked.has(row.dataset.word));
-    lineOf(list, "accept").before(...rows(best_first));
-    lineOf(list, "reject").before(...open);
-    lineOf(list, "reject").after(...rows(worst_first).reverse());
+    keepFocus(() => {
+      lineOf(list, "accept").before(...rows(best_first));
+      lineOf(list, "reject").before(...open);
+      lineOf(list, "reject").after(...rows(worst_first).reverse());
+    });
     settle(list, paint);
   },
 };
@@ -116,7 +125,7 @@ export function drag(column, drop, paint) {
       delete row.dataset.dragged;
       if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
       settle(list, paint);
-      drop(row);
+      drop();
     };
     grip.addEventListener("pointermove", follow);
     grip.addEventListener("lostpointercapture", end, { once: true });
