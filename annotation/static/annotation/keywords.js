@@ -81,9 +81,9 @@ function send(page, row) {
   return page.outbox.put(subject(page, row), "verdict", told, { saw, shows });
 }
 
-/** Send the order of a column; it takes back all that is open, so what was left on purpose follows. */
+/** Show and send the order of a column; it takes back all that is open, so what was left on purpose follows. */
 function sendOrder(page, column) {
-  rank(page, column);
+  rank(page, column, paint);
   for (const row of rowsIn(column)) if (row.dataset.verdict === "left") send(page, row);
 }
 
@@ -411,7 +411,7 @@ export function actOnKeyword(page, event) {
 
 /** Move a ranked word a place up or down; the focus goes with it. */
 function shift(page, row, direction) {
-  if (!move(row, direction, paint)) return;
+  if (!move(row, direction)) return;
   row.scrollIntoView({ block: "nearest" });
   sendOrder(page, row.closest(".column"));
 }

@@ -43,23 +43,22 @@ export function place(row, verdict, paint) {
     else lineOf(list, "reject").before(row);
   });
   if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
-  settle(list, paint);
 }
 
 /** Move a row one place up or down, over a line at the end of its zone; false at the list's end. */
-export function move(row, direction, paint) {
+export function move(row, direction) {
   const other = direction === "up" ? row.previousElementSibling : row.nextElementSibling;
   if (!other) return false;
   keepFocus(() => (direction === "up" ? other.before(row) : other.after(row)));
-  settle(row.parentElement, paint);
   return true;
 }
 
 const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 
-/** Send the order of a column. What is known of its words is what is known of each of them. */
-export function rank({ outbox, task }, column) {
+/** Show and send the order of a column. What is known of its words is what is known of each of them. */
+export function rank({ outbox, task }, column, paint) {
   const list = listOf(column);
+  settle(list, paint);
   const [above, , below] = zones(list);
   const { side } = column.dataset;
   const keyword = Number(task.dataset.keyword);
@@ -124,7 +123,6 @@ export function drag(column, drop, paint) {
       grip.removeEventListener("pointermove", follow);
       delete row.dataset.dragged;
       if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
-      settle(list, paint);
       drop();
     };
     grip.addEventListener("pointermove", follow);
