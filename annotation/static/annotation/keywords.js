@@ -148,6 +148,7 @@ function cast(column, { id, text }) {
   row.querySelector("input").value = id;
   row.querySelector(".word").href = `?context=${id}#w-${id}`;
   for (const name of row.querySelectorAll("bdi")) name.textContent = text;
+  row.querySelector("[data-grip]")?.removeAttribute("hidden");
   const line = column.querySelector("[data-line=accept]");
   if (line) line.before(row);
   else column.querySelector(".rows").append(row);

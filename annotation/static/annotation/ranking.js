@@ -55,9 +55,17 @@ export function move(row, direction) {
 
 const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 
+/** Keep the annotator's own words among the accepted: of one that says nothing, nothing is left. */
+function gatherAdded(list) {
+  const line = lineOf(list, "accept");
+  const strays = [...list.querySelectorAll("[data-line=accept] ~ [data-added]")];
+  if (strays.length) keepFocus(() => line.before(...strays));
+}
+
 /** Show and send the order of a column. What is known of its words is what is known of each of them. */
 export function rank({ outbox, task }, column, paint) {
   const list = listOf(column);
+  gatherAdded(list);
   settle(list, paint);
   const [above, , below] = zones(list);
   const { side } = column.dataset;
@@ -71,6 +79,7 @@ export const lists = {
   /** Put rows where their verdicts and strengths say. */
   sort(column) {
     const list = listOf(column);
+    if (list.querySelector("[data-dragged]")) return; // it is in somebody's hand
     const size = (row) => Number(row.dataset.strength || 0);
     const inZone = (verdict) =>
       [...list.querySelectorAll(".row")].filter((row) =>
@@ -109,23 +118,22 @@ export function drag(column, drop, paint) {
     event.preventDefault();
     const row = grip.closest(".row");
     row.dataset.dragged = "";
-    grip.setPointerCapture(event.pointerId);
+    list.setPointerCapture(event.pointerId); // which the grip would lose as its row moves
     const follow = ({ clientY }) => {
       const others = [...list.children].filter((one) => one !== row);
       const next = others.find((one) => {
         const box = one.getBoundingClientRect();
         return clientY < box.top + box.height / 2;
       });
-      if (next) next.before(row);
-      else list.append(row);
+      if (row.nextElementSibling !== (next ?? null)) list.insertBefore(row, next ?? null);
     };
     const end = () => {
-      grip.removeEventListener("pointermove", follow);
+      list.removeEventListener("pointermove", follow);
       delete row.dataset.dragged;
       if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
       drop();
     };
-    grip.addEventListener("pointermove", follow);
-    grip.addEventListener("lostpointercapture", end, { once: true });
+    list.addEventListener("pointermove", follow);
+    list.addEventListener("lostpointercapture", end, { once: true });
   });
 }
