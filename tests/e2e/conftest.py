@@ -31,6 +31,31 @@ def browser():
 
 
 @pytest.fixture
+def new_device(browser, live_server, settings):
+    """Give a function that makes a browser of its own; its pages may log that a request failed,
+    since that is what the tests are about, but no error besides."""
+    settings.SITE_URL = live_server.url
+    contexts, wrongs = [], []
+
+    def log(line):
+        if line.type == "error" and not line.text.startswith("Failed to load resource: "):
+            wrongs.append(line.text)
+
+    def make(*, site=live_server.url, **options):
+        context = browser.new_context(base_url=site, **options)
+        context.set_default_timeout(10_000)
+        context.on("console", log)
+        context.on("weberror", lambda error: wrongs.append(str(error.error)))
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not wrongs
+
+
+@pytest.fixture
 def broker():
     """Give the address of the broker that goes with the database."""
     on_postgres = connection.vendor == "postgresql"

@@ -50,7 +50,7 @@ const ofGrade = (grade) => ({
 
 /* --- Saying something of a word ----------------------------------------------------------- */
 
-let undoable = []; // the rows of the last act, each as it was
+let undoable = []; // the rows of this page's last act, each as it was
 
 function remember(rows) {
   undoable = rows.map((row) => [row, answerOf(row)]);
@@ -59,19 +59,11 @@ function remember(rows) {
 /** Show and send an answer. */
 function answer(page, row, now) {
   if (form(page) === "ranking" && !isAdded(row)) {
-    keepFocus(row, () => place(row, now.verdict === "left" ? "leave" : now.verdict, paint));
-    return rank(page, row.closest(".column"));
+    place(row, now.verdict === "left" ? "leave" : now.verdict, paint);
+    return sendOrder(page, row.closest(".column"));
   }
   paint(row, now);
   send(page, row);
-}
-
-/** Change where a row stands; without this, one that moves loses the focus. */
-function keepFocus(row, change) {
-  const held = document.activeElement;
-  const isSeen = held.matches(":focus-visible");
-  change();
-  if (row.contains(held)) held.focus({ preventScroll: !isSeen });
 }
 
 function send(page, row) {
@@ -84,8 +76,12 @@ function send(page, row) {
   }
   const isLeft = verdict === "left";
   const told = { ...said, verdict: isLeft ? "leave" : verdict, on_purpose: isLeft };
-  return page.outbox.put(subject(page, row), "verdict", told, { saw });
+  const { side } = row.closest(".column").dataset;
+  const shows = isAdded(row) ? { side, text: row.querySelector("bdi").textContent } : undefined;
+  return page.outbox.put(subject(page, row), "verdict", told, { saw, shows });
 }
+
+const sendOrder = (page, column) => rank(page, column, paint);
 
 /** Accept or reject a word; the verdict that it already has is taken back. */
 function judge(page, row, verdict) {
@@ -109,7 +105,7 @@ function settleRest(page, given) {
     if (form(page) === "ranking" && given === "leave") paint(row, now);
     else answer(page, row, now);
   }
-  if (form(page) === "ranking") columns().forEach((column) => rank(page, column));
+  if (form(page) === "ranking") columns().forEach((column) => sendOrder(page, column));
   showUndo(page, rows.length > 0);
 }
 
@@ -133,7 +129,7 @@ function remove(page, row) {
   send(page, row);
   const column = row.closest(".column");
   row.remove();
-  if (form(page) === "ranking") rank(page, column);
+  if (form(page) === "ranking") sendOrder(page, column);
   column.querySelector("input[type=search]").focus();
 }
 
@@ -148,6 +144,7 @@ function cast(column, { id, text }) {
   row.querySelector(".word").href = `?context=${id}#w-${id}`;
   for (const name of row.querySelectorAll("bdi")) name.textContent = text;
   makeButton(row.querySelector(".word"));
+  row.querySelector("[data-grip]")?.removeAttribute("hidden");
   const line = column.querySelector("[data-line=accept]");
   if (line) line.before(row);
   else column.querySelector(".rows").append(row);
@@ -165,10 +162,13 @@ function add(page, column, word) {
   const row = cast(column, word);
   paint(row, { verdict: "accept", strength: null });
   send(page, row);
-  if (form(page) === "ranking") rank(page, column);
+  if (form(page) === "ranking") sendOrder(page, column);
 }
 
 /* --- Words that the vocabulary does not have ---------------------------------------------- */
+
+const suggested = (page, column, text) =>
+  `suggestion:${keyword(page)}:${column.dataset.side}:${text}`;
 
 const suggestionIn = (column, text) =>
   [...column.querySelectorAll(".suggestion")].find((one) => one.dataset.text === text);
@@ -188,8 +188,8 @@ function suggest(page, column, text, { withdrawn = false } = {}) {
     suggestionIn(column, text)?.remove();
     column.querySelector("input[type=search]").focus(); // the button that was pressed is gone
   } else showSuggestion(column, text);
-  const about = `suggestion:${keyword(page)}:${side}:${text}`;
-  page.outbox.put(about, "suggestion", { keyword: keyword(page), side, text, withdrawn });
+  const said = { keyword: keyword(page), side, text, withdrawn };
+  page.outbox.put(suggested(page, column, text), "suggestion", said);
 }
 
 /* --- What the server says ----------------------------------------------------------------- */
@@ -200,11 +200,13 @@ const columnOf = (side) => document.querySelector(`.column[data-side=${side}]`);
 export function standKeyword(page, { words, suggestions }) {
   const said = new Map(words.map((word) => [String(word.id), word]));
   const nothing = { verdict: "leave", strength: null, revision: 0 };
+  const isOnItsWay = (word) => page.outbox.about(`word:${keyword(page)}:${word}`);
   const isPending = (row) =>
-    page.outbox.about(subject(page, row)) ??
+    isOnItsWay(row.dataset.word) ??
     page.outbox.about(`ranking:${keyword(page)}:${row.closest(".column").dataset.side}`);
-  for (const word of words) {
-    if (word.added && word.verdict !== "leave" && !rowOf(word.id)) cast(columnOf(word.side), word);
+  for (const { id, text, side, added, verdict } of words) {
+    if (!added || verdict === "leave" || rowOf(id) || isOnItsWay(id)) continue;
+    cast(columnOf(side), { id, text });
   }
   for (const row of rowsIn(page.task)) {
     const word = said.get(row.dataset.word) ?? nothing;
@@ -213,18 +215,31 @@ export function standKeyword(page, { words, suggestions }) {
     if (isAdded(row) && word.verdict === "leave") row.remove();
     else paint(row, fromServer(word));
   }
-  for (const { side, text, is_withdrawn } of suggestions) {
-    if (page.outbox.about(`suggestion:${keyword(page)}:${side}:${text}`)) continue;
-    if (is_withdrawn) suggestionIn(columnOf(side), text)?.remove();
-    else showSuggestion(columnOf(side), text);
+  for (const column of columns()) {
+    const { side } = column.dataset;
+    const theirs = suggestions.filter((one) => one.side === side && !one.is_withdrawn);
+    standSuggestions(page, column, new Set(theirs.map(({ text }) => text)));
   }
   if (form(page) === "ranking") columns().forEach((column) => lists.sort(column));
+}
+
+/** Show the suggestions of a column as they now are, but for those that are on their way. */
+function standSuggestions(page, column, kept) {
+  const isPending = (text) => page.outbox.about(suggested(page, column, text));
+  for (const item of column.querySelectorAll(".suggestion")) {
+    const { text } = item.dataset;
+    if (!kept.has(text) && !isPending(text)) item.remove();
+  }
+  for (const text of kept) if (!isPending(text)) showSuggestion(column, text);
 }
 
 /** Show an answer that waits in this browser, perhaps from another tab or before a reload. */
 standKeyword.pending = (page, letter) => {
   if (letter.keyword !== keyword(page)) return;
-  const row = rowOf(letter.word);
+  const isNew = letter.shows && letter.verdict !== "leave" && !rowOf(letter.word);
+  const row = isNew
+    ? cast(columnOf(letter.shows.side), { id: letter.word, text: letter.shows.text })
+    : rowOf(letter.word);
   if (letter.kind === "grade" && row) paint(row, ofGrade(letter.grade));
   if (letter.kind === "verdict" && row) {
     const verdict = letter.on_purpose ? "left" : letter.verdict;
@@ -232,7 +247,9 @@ standKeyword.pending = (page, letter) => {
     else paint(row, { verdict, strength: letter.on_purpose ? 0 : null });
   }
   if (letter.kind === "ranking") lists.restore(columnOf(letter.side), letter, paint);
-  if (letter.kind === "suggestion" && !letter.withdrawn) showSuggestion(columnOf(letter.side), letter.text);
+  if (letter.kind !== "suggestion") return;
+  if (letter.withdrawn) suggestionIn(columnOf(letter.side), letter.text)?.remove();
+  else showSuggestion(columnOf(letter.side), letter.text);
 };
 
 /* --- Sentences ---------------------------------------------------------------------------- */
@@ -265,9 +282,10 @@ function makeButton(link) {
 /** Fold the sentences of a word out or in. */
 async function toggleSentences(page, place) {
   const link = place.querySelector(".word");
-  const shown = place.querySelector(".concordance");
-  link.setAttribute("aria-expanded", String(!shown));
-  if (shown) return shown.remove();
+  const wasOpen = link.getAttribute("aria-expanded") === "true";
+  link.setAttribute("aria-expanded", String(!wasOpen));
+  place.querySelector(".concordance")?.remove(); // or why there were none to show
+  if (wasOpen) return;
   const section = document.createElement("section");
   section.className = "concordance";
   section.setAttribute("aria-live", "polite");
@@ -282,6 +300,7 @@ async function fill(page, section, address) {
   try {
     section.replaceChildren(...(await fetchSentences(address)));
   } catch {
+    if (!section.isConnected) return; // folded in meanwhile
     section.textContent = page.task.dataset.noSentences;
     section.closest("[data-word]").querySelector(".word").setAttribute("aria-expanded", "false");
   }
@@ -331,7 +350,7 @@ function offerWords(page, column) {
   };
   const search = async () => {
     clearTimeout(timer);
-    const query = (newest = input.value.trim().normalize("NFC"));
+    const query = (newest = input.value.trim().replace(/\s+/g, " ").normalize("NFC"));
     if (!query) return show("", []);
     const asked = new URLSearchParams({ side: column.dataset.side, q: query });
     try {
@@ -363,6 +382,8 @@ function offerWords(page, column) {
 /* --- The page ----------------------------------------------------------------------------- */
 
 export function showKeyword(page) {
+  undoable = [];
+  showUndo(page, false);
   if (ready.has(page.task)) return;
   ready.add(page.task);
   page.task.querySelectorAll("a.word").forEach(makeButton);
@@ -373,7 +394,7 @@ export function showKeyword(page) {
 }
 
 function dropped(page, row) {
-  rank(page, row.closest(".column"));
+  sendOrder(page, row.closest(".column"));
   tellPlace(page, row);
 }
 
@@ -410,9 +431,9 @@ export function actOnKeyword(page, event) {
 
 /** Move a ranked word a place up or down; the focus goes with it. */
 function shift(page, row, direction) {
-  let isMoved;
-  keepFocus(row, () => (isMoved = move(row, direction, paint)));
-  if (isMoved) dropped(page, row);
+  if (!move(row, direction)) return;
+  row.scrollIntoView({ block: "nearest" });
+  dropped(page, row);
 }
 
 /* --- Keys --------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 const TIMEOUT_MS = 15_000;
 const RETRY_MS = { first: 1_000, longest: 30_000 };
 const LETTERS_AT_ONCE = 50;
+// Browsers refuse to keep alive what is larger than 64 KiB; a letter has up to three bytes a unit.
+const LONGEST_KEPT_ALIVE = 20_000;
 // Sent along, but nothing that somebody waits to see saved.
 const QUIET = new Set(["sign", "context"]);
 const IS_OVER = [403, 404, 410];
@@ -81,6 +83,7 @@ class Letters {
       storage.setItem(this.#prefix + letter.subject, JSON.stringify(letter));
       this.#unstored.delete(letter.subject);
     } catch {
+      storage?.removeItem(this.#prefix + letter.subject); // full: what it held of this is outdated
       this.#unstored.set(letter.subject, letter);
     }
   }
@@ -102,8 +105,8 @@ class Letters {
 /**
  * Sends letters, the oldest first, until the server has them all.
  *
- * say(state, detail): saving | saved | kept | waiting | refused | late. position(): of the page at
- * hand, and stand(standing): how its answers now are. over(): the task has ended.
+ * say(state, detail): saving | saved | kept | waiting | refused | late. position(): the page's.
+ * stand(standing): how the page's answers stand. over(): the task has ended.
  */
 export class Outbox {
   #letters;
@@ -111,6 +114,7 @@ export class Outbox {
   #hooks;
   #isBusy = false;
   #wantsMore = false;
+  #isAwaited = false; // somebody was told that an answer is not saved yet
   #delay = RETRY_MS.first;
   #timer;
   #waiting = [];
@@ -135,9 +139,13 @@ export class Outbox {
     return this.#letters.about(subject);
   }
 
-  /** Keep an answer about a subject and send it; it takes the place of one that was not sent yet. */
-  put(subject, kind, said, { saw = 0, at = tick() } = {}) {
-    this.#letters.put({ subject, id: letterNumber(), at, saw, kind, ...said });
+  /**
+   * Keep an answer about a subject and send it; it takes the place of one that was not sent yet.
+   *
+   * shows: what the page needs to show the answer again, and the server does not.
+   */
+  put(subject, kind, said, { saw = 0, at = tick(), shows } = {}) {
+    this.#letters.put({ subject, id: letterNumber(), at, saw, kind, shows, ...said });
     if (!QUIET.has(kind)) this.#hooks.say("saving");
     this.send();
   }
@@ -151,6 +159,7 @@ export class Outbox {
 
   /** Send what waits, or only ask how the page's answers stand. */
   async send() {
+    this.#isAwaited ||= !this.isEmpty;
     if (this.#isBusy) return void (this.#wantsMore = true);
     this.#isBusy = true;
     clearTimeout(this.#timer);
@@ -173,27 +182,32 @@ export class Outbox {
   async #sendSome() {
     const letters = this.pending.slice(0, LETTERS_AT_ONCE);
     const position = this.#hooks.position?.();
-    const said = letters.map(({ subject, ...letter }) => letter);
-    const { status, reply } = await this.#post({ letters: said, position });
-    if (position !== this.#hooks.position?.()) delete reply.standing; // of a page that was left
+    const { status, reply } = await this.#post({
+      letters: letters.map(({ subject, shows, ...letter }) => letter),
+      position,
+    });
     if (IS_OVER.includes(status)) {
       this.#letters.clear();
       this.#waiting = [];
       return this.#hooks.over();
     }
-    const receipts = this.#read(letters, status < 400 ? reply : { receipts: [], detail: reply.detail });
-    const became = (state) => receipts.find((receipt) => receipt.state === state);
-    if (became("refused")) this.#hooks.say("refused", became("refused").detail);
-    else if (became("superseded")) this.#hooks.say("late");
-    else if (letters.some(({ kind }) => !QUIET.has(kind)) && this.isEmpty) this.#hooks.say("saved");
-  }
-
-  /** Take what the server says of letters; return what became of each. */
-  #read(letters, { now, receipts, standing, detail = "" }) {
+    const { now, standing, receipts = [], detail } = reply;
     if (now) setClock(now);
     letters.forEach((letter) => this.#letters.drop(letter));
-    if (standing) this.#hooks.stand(standing);
-    return letters.map((letter, place) => receipts[place] ?? { state: "refused", detail });
+    // The answer is about a page that somebody may have left meanwhile.
+    if (standing && position === this.#hooks.position?.()) this.#hooks.stand(standing);
+    // Refused as a whole, so nothing was said of the page: ask.
+    if (status >= 400 && letters.length) this.#wantsMore = true;
+    this.#tell(letters.map((_, place) => receipts[place] ?? { state: "refused", detail }));
+  }
+
+  /** Say what became of letters; that all is saved, only to somebody who waits for it. */
+  #tell(receipts) {
+    const refused = receipts.find(({ state }) => state === "refused");
+    if (refused) this.#hooks.say("refused", refused.detail);
+    else if (receipts.some(({ state }) => state === "superseded")) this.#hooks.say("late");
+    else if (this.#isAwaited && this.isEmpty) this.#hooks.say("saved");
+    this.#isAwaited &&= !this.isEmpty;
   }
 
   /** Return the server's {status, reply}; throws where it is worth trying again. */
@@ -201,11 +215,12 @@ export class Outbox {
     const aborter = new AbortController();
     const timer = setTimeout(() => aborter.abort(), TIMEOUT_MS);
     try {
+      const text = JSON.stringify(body);
       const response = await fetch(this.#url, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-        keepalive: true, // outlives the page, should it be closed just now
+        body: text,
+        keepalive: text.length < LONGEST_KEPT_ALIVE, // outlives the page, should it be closed now
         signal: aborter.signal,
       });
       const { status } = response;

@@ -17,6 +17,14 @@ function zones(list) {
   return found;
 }
 
+/** Change a list, and give the focus back: a row that is moved loses it. */
+function keepFocus(change) {
+  const held = document.activeElement;
+  const isSeen = held.matches(":focus-visible");
+  change();
+  if (held !== document.activeElement) held.focus({ preventScroll: !isSeen });
+}
+
 /** Give every row the verdict and the strength of its place. */
 function settle(list, paint) {
   const [above, between, below] = zones(list);
@@ -30,20 +38,19 @@ function settle(list, paint) {
 /** Put a row at the end of a zone that is nearest to the middle. */
 export function place(row, verdict, paint) {
   const list = row.parentElement;
-  if (verdict === "accept") lineOf(list, "accept").before(row);
-  else if (verdict === "reject") lineOf(list, "reject").after(row);
-  else lineOf(list, "reject").before(row);
+  keepFocus(() => {
+    if (verdict === "accept") lineOf(list, "accept").before(row);
+    else if (verdict === "reject") lineOf(list, "reject").after(row);
+    else lineOf(list, "reject").before(row);
+  });
   if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
-  settle(list, paint);
 }
 
 /** Move a row one place up or down, over a line at the end of its zone; false at the list's end. */
-export function move(row, direction, paint) {
+export function move(row, direction) {
   const other = direction === "up" ? row.previousElementSibling : row.nextElementSibling;
   if (!other) return false;
-  if (direction === "up") other.before(row);
-  else other.after(row);
-  settle(row.parentElement, paint);
+  keepFocus(() => (direction === "up" ? other.before(row) : other.after(row)));
   return true;
 }
 
@@ -56,22 +63,32 @@ export function standing(row) {
 
 const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 
-/** Send the order of a column. */
-export function rank({ outbox, task }, column) {
+/** Keep the annotator's own words among the accepted: of one that says nothing, nothing is left. */
+function gatherAdded(list) {
+  const line = lineOf(list, "accept");
+  const strays = [...list.querySelectorAll("[data-line=accept] ~ [data-added]")];
+  if (strays.length) keepFocus(() => line.before(...strays));
+}
+
+/** Show and send the order of a column. What is known of its words is what is known of each of them. */
+export function rank({ outbox, task }, column, paint) {
   const list = listOf(column);
+  gatherAdded(list);
+  settle(list, paint);
   const [above, between, below] = zones(list);
   const left = ids(between.filter((row) => row.dataset.verdict === "left"));
   const { side } = column.dataset;
   const keyword = Number(task.dataset.keyword);
   const revisions = [...list.querySelectorAll(".row")].map((row) => Number(row.dataset.revision));
   const said = { keyword, side, best_first: ids(above), worst_first: ids(below).reverse(), left };
-  outbox.put(`ranking:${keyword}:${side}`, "ranking", said, { saw: Math.max(0, ...revisions) });
+  outbox.put(`ranking:${keyword}:${side}`, "ranking", said, { saw: Math.min(...revisions) });
 }
 
 export const lists = {
   /** Put rows where their verdicts and strengths say. */
   sort(column) {
     const list = listOf(column);
+    if (list.querySelector("[data-dragged]")) return; // it is in somebody's hand
     const size = (row) => Number(row.dataset.strength || 0);
     const inZone = (verdict) =>
       [...list.querySelectorAll(".row")].filter((row) =>
@@ -82,19 +99,24 @@ export const lists = {
     rejected.sort((one, other) => size(one) - size(other));
     const lines = [lineOf(list, "accept"), lineOf(list, "reject")];
     const order = [...accepted, lines[0], ...open, lines[1], ...rejected];
-    // Only where it differs: a row that is moved loses the focus.
-    if (order.some((item, at) => item !== list.children[at])) list.append(...order);
+    if (order.some((item, at) => item !== list.children[at])) keepFocus(() => list.append(...order));
   },
 
   /** Put rows where a letter that was not sent yet says. */
-  restore(column, { best_first, worst_first }, paint) {
+  restore(column, { best_first, worst_first, left }, paint) {
     const list = listOf(column);
     const rows = (words) => words.map((word) => document.getElementById(`w-${word}`)).filter(Boolean);
     const ranked = new Set([...best_first, ...worst_first].map(String));
     const open = [...list.querySelectorAll(".row")].filter((row) => !ranked.has(row.dataset.word));
-    lineOf(list, "accept").before(...rows(best_first));
-    lineOf(list, "reject").before(...open);
-    lineOf(list, "reject").after(...rows(worst_first).reverse());
+    keepFocus(() => {
+      lineOf(list, "accept").before(...rows(best_first));
+      lineOf(list, "reject").before(...open);
+      lineOf(list, "reject").after(...rows(worst_first).reverse());
+    });
+    for (const row of open) {
+      const isLeft = left.includes(Number(row.dataset.word));
+      paint(row, isLeft ? { verdict: "left", strength: 0 } : { verdict: "leave", strength: null });
+    }
     settle(list, paint);
   },
 };
@@ -109,27 +131,22 @@ export function drag(column, drop, paint) {
     event.preventDefault();
     const row = grip.closest(".row");
     row.dataset.dragged = "";
-    const follow = ({ pointerId, clientY }) => {
-      if (pointerId !== event.pointerId) return;
+    list.setPointerCapture(event.pointerId); // which the grip would lose as its row moves
+    const follow = ({ clientY }) => {
       const others = [...list.children].filter((one) => one !== row);
       const next = others.find((one) => {
         const box = one.getBoundingClientRect();
         return clientY < box.top + box.height / 2;
       });
-      if (next === row.nextElementSibling) return;
-      if (next) next.before(row);
-      else list.append(row);
+      if (row.nextElementSibling !== (next ?? null)) list.insertBefore(row, next ?? null);
     };
-    const end = ({ pointerId }) => {
-      if (pointerId !== event.pointerId) return;
-      for (const [kind, listener] of Object.entries(listeners)) removeEventListener(kind, listener);
+    const end = () => {
+      list.removeEventListener("pointermove", follow);
       delete row.dataset.dragged;
       if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
-      settle(list, paint);
       drop(row);
     };
-    // On the window: a row that moves in the document loses the capture of its pointer.
-    const listeners = { pointermove: follow, pointerup: end, pointercancel: end };
-    for (const [kind, listener] of Object.entries(listeners)) addEventListener(kind, listener);
+    list.addEventListener("pointermove", follow);
+    list.addEventListener("lostpointercapture", end, { once: true });
   });
 }

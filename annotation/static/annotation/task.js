@@ -15,6 +15,7 @@ import {
 const TIMEOUT_MS = 15_000;
 const PAGES_KEPT = 12;
 const SIGN_MS = 20_000;
+const RETRY_MS = 2_000;
 
 let task = document.querySelector("#task");
 const isKeyword = () => "keyword" in task.dataset;
@@ -107,19 +108,27 @@ function keep(address, seen) {
   if (kept.size > PAGES_KEPT) kept.delete(kept.keys().next().value);
 }
 
+let shownAt = location.href.split(/[?#]/)[0];
+let goal = shownAt; // where somebody last asked to go
+
 /** Go to a page of the task without a reload; any other page is opened as links do. */
 async function go(address, { isNew = true } = {}) {
+  goal = address;
   let next = kept.get(address);
-  if (!next) {
+  if (!next && address !== shownAt) {
     document.body.setAttribute("aria-busy", "true");
     try {
       next = await load(address);
     } catch {
-      return say("away");
+      say("away");
+      setTimeout(() => goal === address && go(address, { isNew }), RETRY_MS);
+      return;
     } finally {
       document.body.removeAttribute("aria-busy");
     }
   }
+  // Meanwhile somebody may have asked for another page, or twice for this one.
+  if (goal !== address || address === shownAt) return;
   if (!next) return location.assign(address);
   keep(shownAt, { title: document.title, parts: parts(document) });
   parts(document).forEach((part, place) => part.replaceWith(next.parts[place]));
@@ -132,16 +141,20 @@ async function go(address, { isNew = true } = {}) {
   outbox.send();
 }
 
-let shownAt = location.href.split(/[?#]/)[0];
+/** Open a page of another kind. It is the server's to write, which must have every answer first. */
+function leave(address) {
+  goal = address;
+  outbox.whenEmpty(() => goal === address && location.assign(address));
+}
+
 const isOurs = (address) => /\/t\/[^/]+\/\d+\/$/.test(address);
 
 document.addEventListener("click", (event) => {
   const step = event.target.closest(".steps a, .bar a, main .note a");
   if (!step || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  // Other pages are the server's to write, so it must have every answer first.
   if (isOurs(step.href)) go(step.href);
-  else outbox.whenEmpty(() => location.assign(step.href));
+  else leave(step.href);
 });
 
 addEventListener("popstate", () => go(location.href.split(/[?#]/)[0], { isNew: false }));
@@ -151,7 +164,8 @@ async function fetchAhead() {
   const address = link("next").href;
   if (!isOurs(address) || kept.has(address) || "live" in task.dataset) return;
   const seen = await load(address, { "X-Clime-Ahead": "1" }).catch(() => undefined);
-  if (seen) keep(address, seen);
+  // Who was quicker has seen the page, and perhaps answered on it.
+  if (seen && address !== shownAt && !kept.has(address)) keep(address, seen);
 }
 
 /* --- Keys --------------------------------------------------------------------------------- */
