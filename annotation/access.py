@@ -71,8 +71,9 @@ def find_visit(token: str) -> Visit:
         raise LinkResting(assignment)
     if not (assignment.is_open or assignment.state == AssignmentState.SUBMITTED):
         raise LinkEnded
-    related = ["annotator", "project__embedding__source", "project__embedding__target"]
-    session = Session.objects.of(assignment).select_related(*related).first()
+    session = Session.objects.of(assignment).select_related("annotator").first()
+    if session is not None:
+        session.project = assignment.hit.project  # the same row, read already
     return Visit(token=token, assignment=assignment, session=session)
 
 

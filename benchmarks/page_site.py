@@ -30,6 +30,7 @@ import clime_project.wsgi  # noqa: F401
 
 DATABASE = "clime_bench_pages"
 THREADS = 8  # as in `./run demo`
+CONNECTIONS = 1000  # browsers keep theirs: of waitress's own 100, the 99th person gets none
 PATIENCE_S = 30
 
 
@@ -70,11 +71,22 @@ def _free_ports(count: int) -> list[int]:
 @contextmanager
 def _web_process(port: int) -> Iterator[None]:
     here = Path(__file__).parent
-    listen = [f"--listen=127.0.0.1:{port}", f"--threads={THREADS}"]
+    flags = [f"--threads={THREADS}", f"--connection-limit={CONNECTIONS}"]
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "waitress", *listen, "timed_wsgi:application"],
+        [
+            sys.executable,
+            "-m",
+            "waitress",
+            f"--listen=127.0.0.1:{port}",
+            *flags,
+            "timed_wsgi:application",
+        ],
         env=os.environ
-        | {"DATABASE_URL": _database_url(), "PYTHONPATH": f"{here.parent}{os.pathsep}{here}"},
+        | {
+            "DATABASE_URL": _database_url(),
+            "PYTHONPATH": f"{here.parent}{os.pathsep}{here}",
+            "LOG_LEVEL": "ERROR",
+        },
     )
     try:
         _wait_for(port, process)
