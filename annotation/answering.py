@@ -132,6 +132,7 @@ class AnswerSheet:
         self._session = session
         self._assignment = assignment
         self._beside: dict[int, Sequence[Word]] = {}
+        self._ids_beside: dict[int, set[int]] = {}
 
     # --- Words ---
 
@@ -164,7 +165,7 @@ class AnswerSheet:
             word=word,
             verdict=answer.verdict,
             strength=answer.strength,
-            is_added=word not in self._words_beside(keyword),
+            is_added=not self._is_beside(keyword, word),
             is_control=(keyword.pk, word.pk) in self._controls,
             revision=last.revision + 1 if last else 1,
             **stamp.fields(last),
@@ -322,6 +323,11 @@ class AnswerSheet:
         if keyword.pk not in self._beside:
             self._beside[keyword.pk] = self._session.words_beside(keyword)
         return self._beside[keyword.pk]
+
+    def _is_beside(self, keyword: Keyword, word: Word) -> bool:
+        if keyword.pk not in self._ids_beside:
+            self._ids_beside[keyword.pk] = self._session.word_ids_beside(keyword)
+        return word.pk in self._ids_beside[keyword.pk]
 
     def _column(self, keyword: Keyword, side: str) -> list[Word]:
         """Return the words of one language that are shown beside a keyword or were added to it."""
