@@ -69,8 +69,9 @@ def find_visit(token: str) -> Visit:
     Raises UnknownAssignment for a forged, mistyped or replaced token, LinkResting and LinkEnded.
     """
     assignment = platform_of(Platform.DIRECT).identify(token)
-    related = ["annotator", "project__embedding__source", "project__embedding__target"]
-    session = Session.objects.of(assignment).select_related(*related).first()
+    session = Session.objects.of(assignment).select_related("annotator").first()
+    if session is not None:
+        session.project = assignment.hit.project  # the same row, read already
     visit = Visit(token=token, assignment=assignment, session=session)
     if assignment.is_held and assignment.is_resting:
         raise LinkResting(visit)

@@ -36,7 +36,7 @@ from models_ml import jobs
 from models_ml.core.answer_forms import value_of_grade, values_of_ranking
 from models_ml.models import Document, Keyword, Word
 from tasks import services as tasks_services
-from tasks.models import AnswerForm, Assignment, HITItem
+from tasks.models import AnswerForm, Assignment, AssignmentState, HITItem
 
 LONGEST_SUGGESTION = 100
 LONGEST_PROBLEM = 2000
@@ -113,15 +113,17 @@ def open_sheet(session: Session, assignment: Assignment) -> Iterator[AnswerSheet
     they come from.
     """
     with transaction.atomic():
-        held = Session.objects.select_for_update().get(pk=session.pk)
-        current = Assignment.objects.get(pk=assignment.pk)
+        held = Session.objects.select_for_update().only("state").get(pk=session.pk)
+        what_matters = ["state", "opens_at", "expires_at", "link_version"]
+        current = Assignment.objects.only(*what_matters).get(pk=assignment.pk)
         is_renewed = current.link_version > 1
         if not current.is_open or (held.state == SessionState.SUBMITTED and not is_renewed):
             raise SessionEnded(_("This task has ended, so the answer was not saved."))
         if held.state == SessionState.SUBMITTED:
             _reopen(held)
         # Consent is given once a session: a later batch is opened by its first answer.
-        tasks_services.activate(current)
+        if current.state == AssignmentState.OFFERED:
+            tasks_services.activate(current)
         yield AnswerSheet(session, assignment)
 
 
@@ -143,6 +145,7 @@ class AnswerSheet:
         self._session = session
         self._assignment = assignment
         self._beside: dict[int, Sequence[Word]] = {}
+        self._ids_beside: dict[int, set[int]] = {}
 
     # --- Words ---
 
@@ -172,7 +175,8 @@ class AnswerSheet:
             # A form sent twice. An older letter that is still on its way must not win over it.
             given.current().update(chosen_at=stamp.at)
             return last
-        given.current().update(is_current=False)
+        if last is not None:
+            given.current().update(is_current=False)
         if self._session.project.live and not is_same:
             jobs.enqueue("update_neighbours", self._session.pk)
         return Judgement.objects.create(
@@ -181,7 +185,7 @@ class AnswerSheet:
             word=word,
             verdict=answer.verdict,
             strength=answer.strength,
-            is_added=word not in self._words_beside(keyword),
+            is_added=not self._is_beside(keyword, word),
             is_control=(keyword.pk, word.pk) in self._controls,
             revision=max(last.revision if last else 0, seen) + 1,
             **stamp.fields,
@@ -301,7 +305,8 @@ class AnswerSheet:
         if last is not None and is_same and stamp.saw is None:
             given.filter(is_current=True).update(chosen_at=stamp.at)
             return last
-        given.filter(is_current=True).update(is_current=False)
+        if last is not None:
+            given.filter(is_current=True).update(is_current=False)
         return DocumentLabel.objects.create(
             session=self._session,
             document=document,
@@ -327,12 +332,12 @@ class AnswerSheet:
 
     @cached_property
     def _keywords(self) -> set[int]:
-        asked = self._assignment.hit.items.filter(keyword__isnull=False)
+        asked = self._assignment.hit.items.filter(keyword__isnull=False).order_by()
         return set(asked.values_list("keyword_id", flat=True))
 
     @cached_property
     def _documents(self) -> set[int]:
-        asked = self._assignment.hit.items.filter(document__isnull=False)
+        asked = self._assignment.hit.items.filter(document__isnull=False).order_by()
         return set(asked.values_list("document_id", flat=True))
 
     @cached_property
@@ -341,12 +346,18 @@ class AnswerSheet:
 
     @cached_property
     def _controls(self) -> set[tuple[int, int]]:
-        return set(self._session.project.controls.values_list("keyword_id", "word_id"))
+        controls = self._session.project.controls.order_by()
+        return set(controls.values_list("keyword_id", "word_id"))
 
     def _words_beside(self, keyword: Keyword) -> Sequence[Word]:
         if keyword.pk not in self._beside:
             self._beside[keyword.pk] = self._session.words_beside(keyword)
         return self._beside[keyword.pk]
+
+    def _is_beside(self, keyword: Keyword, word: Word) -> bool:
+        if keyword.pk not in self._ids_beside:
+            self._ids_beside[keyword.pk] = self._session.word_ids_beside(keyword)
+        return word.pk in self._ids_beside[keyword.pk]
 
     def _column(self, keyword: Keyword, side: str) -> list[Word]:
         """Return the words of one language that are shown beside a keyword or were added to it."""

@@ -148,7 +148,7 @@ def deliver(
                 receipts[place] = _refusal(sent[place], str(error))
             else:
                 receipts[place] = {"id": str(letter.stamp.letter), **outcome}
-    services.note_signs(session, [letter.sign for letter in letters.values()])
+        services.note_signs(session, [letter.sign for letter in letters.values()])
     return [receipts[place] for place in range(len(sent))]
 
 

@@ -6,7 +6,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, Q, When
+from django.db.models import Case, When
 from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
@@ -188,9 +188,10 @@ class Pace:
     """How a person gets on: minutes worked in the session, and to go by their own pace.
 
     minutes_left: None while too little is answered to tell. is_over: the time that the project
-    planned for the session is used up.
+    planned for the session is used up. items: all that the assignment asks.
     """
 
+    items: int
     minutes: int
     minutes_left: int | None
     is_over: bool
@@ -434,20 +435,28 @@ def standing(session: Session, item: HITItem) -> dict[str, object]:
             "revision": label.revision if label else 0,
         }
     source = session.project.embedding.source_id
-    answers = session.judgements.current().filter(keyword=item.keyword_id).select_related("word")
+    answers = session.judgements.current().filter(keyword=item.keyword_id)
     suggestions = session.suggestions.filter(keyword=item.keyword_id)
     return {
         "words": [
             {
-                "id": answer.word_id,
-                "text": answer.word.text,
-                "side": Side.SOURCE if answer.word.vocabulary_id == source else Side.TARGET,
-                "verdict": answer.verdict,
-                "strength": answer.strength,
-                "added": answer.is_added,
-                "revision": answer.revision,
+                "id": answer["word"],
+                "text": answer["word__text"],
+                "side": Side.SOURCE if answer["word__vocabulary"] == source else Side.TARGET,
+                "verdict": answer["verdict"],
+                "strength": answer["strength"],
+                "added": answer["is_added"],
+                "revision": answer["revision"],
             }
-            for answer in answers
+            for answer in answers.values(
+                "word",
+                "word__text",
+                "word__vocabulary",
+                "verdict",
+                "strength",
+                "is_added",
+                "revision",
+            )
         ],
         "suggestions": list(suggestions.values("side", "text", "is_withdrawn")),
     }
@@ -455,22 +464,20 @@ def standing(session: Session, item: HITItem) -> dict[str, object]:
 
 def pace(session: Session, assignment: Assignment) -> Pace:
     """Return how long a person has worked, and how long the rest takes at their pace."""
-    words = session.judgements.answered().values("keyword")
-    texts = session.document_labels.current().values("document")
-    left = assignment.hit.items.aggregate(
-        keywords=Count("keyword", filter=~Q(keyword__in=words)),
-        documents=Count("document", filter=~Q(document__in=texts)),
-    )
-    answered = {"keywords": words.distinct().count(), "documents": texts.count()}
+    # Sets of ids, which take less than the statement that would count them all at once.
+    words = session.judgements.answered().order_by().values_list("keyword", flat=True)
+    texts = session.document_labels.current().order_by().values_list("document", flat=True)
+    answered = {"keyword": set(words.distinct()), "document": set(texts)}
+    items = list(assignment.hit.items.order_by().values_list("keyword", "document"))
+    asked = {"keyword": {pk for pk, __ in items if pk}, "document": {pk for __, pk in items if pk}}
     on_documents_s = min(session.document_seconds, session.active_seconds)
-    spent_s = {
-        "keywords": session.active_seconds - on_documents_s,
-        "documents": on_documents_s,
-    }
-    seconds = sum(n * spent_s[kind] / max(1, answered[kind]) for kind, n in left.items())
-    is_known = all(answered[kind] >= FEWEST_FOR_PACE for kind, n in left.items() if n)
+    spent_s = {"keyword": session.active_seconds - on_documents_s, "document": on_documents_s}
+    left = {kind: len(asked[kind] - answered[kind]) for kind in asked}
+    seconds = sum(n * spent_s[kind] / max(1, len(answered[kind])) for kind, n in left.items())
+    is_known = all(len(answered[kind]) >= FEWEST_FOR_PACE for kind, n in left.items() if n)
     budget = session.project.session_minutes
     return Pace(
+        items=len(items),
         minutes=round(session.active_minutes),
         minutes_left=math.ceil(seconds / 60) if is_known else None,
         is_over=budget is not None and session.active_minutes >= budget,

@@ -192,8 +192,8 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
     session = visit.agreed
     if visit.is_submitted or session is None:
         return _see("start", visit.token)
-    items = visit.assignment.hit.items
-    asked = get_object_or_404(items.select_related("keyword__word", "document"), position=position)
+    items = visit.assignment.hit.items.order_by().select_related("keyword__word", "document")
+    asked = get_object_or_404(items, position=position)
     is_ahead = AHEAD in request.headers
     if not is_ahead:
         services.note_presence(session, on_document=asked.document is not None)
@@ -201,11 +201,12 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
         with answering.open_sheet(session, visit.assignment) as sheet:
             anchor = _take_answer(request, sheet, session, asked)
         return _see("item", visit.token, position, anchor=anchor)
+    pace = pages.pace(session, visit.assignment)
     page = {
         "item": asked,
         "position": position,
-        "count": items.count(),
-        "pace": pages.pace(session, visit.assignment),
+        "count": pace.items,
+        "pace": pace,
         "now_ms": round(timezone.now().timestamp() * 1000),
     }
     if asked.keyword is None:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from models_ml.models import Embedding, Keyword, Report, Word
+from models_ml.models import Embedding, Keyword, Neighbour, Report, Word
 from tasks.models import (
     Assignment,
     AssignmentState,
@@ -146,13 +146,24 @@ class Session(models.Model):
         session's own neighbours where it has some, or else the ranking's, and the controls among
         them.
         """
-        own = self.neighbours.filter(keyword=keyword) if self.project.live else None
-        near = own if own is not None and own.exists() else keyword.neighbours
-        words = [n.word for n in near.order_by("position", "id").select_related("word")]
+        near = self._neighbours_of(keyword).order_by("position", "id")
+        words = [n.word for n in near.select_related("word")]
         controls = Control.objects.filter(project=self.project_id, keyword=keyword)
         for control in controls.select_related("word").order_by("position", "id"):
             words = _with_control(words, control)
         return words
+
+    def word_ids_beside(self, keyword: Keyword) -> set[int]:
+        """Return the ids of the words that `words_beside` has, at a third of the cost."""
+        near = self._neighbours_of(keyword).order_by().values_list("word", flat=True)
+        controls = Control.objects.filter(project=self.project_id, keyword=keyword).order_by()
+        return set(near.union(controls.values_list("word", flat=True)))
+
+    def _neighbours_of(
+        self, keyword: Keyword
+    ) -> models.QuerySet[SessionNeighbour] | models.QuerySet[Neighbour]:
+        own = self.neighbours.filter(keyword=keyword) if self.project.live else None
+        return own if own is not None and own.exists() else keyword.neighbours.all()
 
     def unopened_keywords(self) -> models.QuerySet[Keyword]:
         """The keywords of the session that its annotator has neither opened nor judged."""

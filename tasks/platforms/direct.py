@@ -9,6 +9,7 @@ from tasks.models import Assignment
 from tasks.platforms.base import UnknownAssignment
 
 _CLAIM = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
+_SHOWN_ON_EVERY_PAGE = [f"hit__project__embedding__{side}" for side in ("source", "target")]
 
 
 class DirectLink:
@@ -31,7 +32,7 @@ class DirectLink:
         if claim is None:
             raise UnknownAssignment
         assignment = (
-            Assignment.objects.select_related("hit__project__embedding")
+            Assignment.objects.select_related(*_SHOWN_ON_EVERY_PAGE)
             .filter(pk=int(claim[1]), link_version=int(claim[2]))
             .first()
         )
