@@ -40,8 +40,8 @@ def _id_field(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=1, max_value=_LARGEST_ID, **options)
 
 
-def _ids_field() -> serializers.ListField:
-    return serializers.ListField(child=_id_field(), max_length=_MOST_WORDS)
+def _ids_field(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=_id_field(), max_length=_MOST_WORDS, **options)
 
 
 class LetterInput(serializers.Serializer[Any]):
@@ -64,7 +64,8 @@ class GradeLetter(LetterInput):
 class RankingLetter(LetterInput):
     keyword = _id_field()
     side = serializers.ChoiceField(Side.choices)
-    best_first, worst_first, left = _ids_field(), _ids_field(), _ids_field()
+    best_first, worst_first = _ids_field(), _ids_field()
+    left = _ids_field(default=list)
 
 
 class SuggestionLetter(LetterInput):

@@ -293,8 +293,10 @@ def _reorder(
         order = pages.order_of(column)
     elif given in Verdict.values:
         order = pages.placed(column, word, Verdict(given))
-    else:
+    elif word in column:
         order = pages.moved(column, word, up=given == "up")
+    else:
+        raise NotAnswerable(_("This word is not part of your task."))
     sheet.rank(
         keyword,
         column.side,
