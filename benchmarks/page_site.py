@@ -72,24 +72,16 @@ def _free_ports(count: int) -> list[int]:
 def _web_process(port: int) -> Iterator[None]:
     here = Path(__file__).parent
     flags = [f"--threads={THREADS}", f"--connection-limit={CONNECTIONS}"]
-    process = subprocess.Popen(  # noqa: S603
-        [
-            sys.executable,
-            "-m",
-            "waitress",
-            f"--listen=127.0.0.1:{port}",
-            *flags,
-            "timed_wsgi:application",
-        ],
-        env=os.environ
-        | {
-            "DATABASE_URL": _database_url(),
-            "PYTHONPATH": f"{here.parent}{os.pathsep}{here}",
-            "LOG_LEVEL": "ERROR",
-        },
-    )
+    command = [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{port}", *flags]
+    paths = {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "DATABASE_URL": _database_url()}
+    log = settings.DATA_DIR / f"web-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [*command, "timed_wsgi:application"], env=os.environ | paths, stderr=output
+        )
     try:
-        _wait_for(port, process)
+        if not _is_reached(port, process):
+            raise SystemExit(f"The web process does not start:\n{log.read_text()}")
         yield
     finally:
         process.terminate()
@@ -104,7 +96,8 @@ def _database_url() -> str:
     return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _is_reached(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a process listens; False if it ended, or took too long."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -112,5 +105,5 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.05)
         else:
-            return
-    raise SystemExit("The web process does not start; what it says is above.")
+            return True
+    return False
