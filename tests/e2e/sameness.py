@@ -103,7 +103,7 @@ def wait_until_sent(page: Page) -> None:
 
 def is_same(page: Page, assignment: Assignment) -> None:
     """Check that a page shows what is stored of it."""
-    position = int(page.url.rstrip("/").rsplit("/", 1)[-1])
+    position = int(page.locator("#task").get_attribute("data-position") or 0)
     on_screen, kept = seen(page), stored(assignment, position)
     assert on_screen["words"].keys() == kept["words"].keys()
     for word, (verdict, strength) in kept["words"].items():

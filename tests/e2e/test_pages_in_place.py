@@ -236,6 +236,7 @@ def test_the_focus_goes_with_a_word_that_moves(ranked):
     accept = row(page, "hospitali").get_by_role("button", name="Accept")
     accept.click()
     expect(accept).to_be_focused()
+    wait_until_sent(page)
     is_same(page, assignment)
 
 
