@@ -205,11 +205,13 @@ class AnswerSheet:
         *,
         best_first: Sequence[int],
         worst_first: Sequence[int],
+        left: Sequence[int] = (),
         stamp: Stamp | None = None,
     ) -> Mapping[int, Judgement | None]:
-        """Append the order of a column's words; those in neither list are left open.
+        """Append the order of a column's words; those in no list have no answer.
 
-        best_first, worst_first: ids of words shown in this language, or added to it.
+        best_first, worst_first: ids of words shown in this language, or added to it; left: of those
+        that are left open on purpose.
         """
         self._check_form(AnswerForm.RANKING)
         words = {word.pk: word for word in self._column(keyword, side)}
@@ -217,6 +219,7 @@ class AnswerSheet:
             values = values_of_ranking(best_first, worst_first)
         except ValueError as error:
             raise NotAnswerable(_("A word can have one place only.")) from error
+        values = {**dict.fromkeys(left, 0.0), **values}
         if not values.keys() <= words.keys():
             raise NotAnswerable(_("This word is not part of your task."))
         answers = {pk: Answer.of_value(values[pk]) if pk in values else TAKEN_BACK for pk in words}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+from numpy.typing import NDArray
 
 from annotation.models import (
     Annotator,
@@ -21,7 +23,7 @@ from annotation.models import (
     SessionState,
     Verdict,
 )
-from models_ml.core.aggregation import Aggregate, Votes
+from models_ml.core.aggregation import Aggregate, Votes, strengths_behind
 from models_ml.models import Report, Run, Word
 from models_ml.reports import report_means
 from tasks.models import Project
@@ -34,12 +36,18 @@ class Ballot:
     """Every person's latest verdict on every pair of a keyword and a word beside it.
 
     pairs: (keyword, word) ids of stored words, the keywords first asked first. annotators: ids.
-    votes: over these pairs and annotators, by their places.
+    votes: over these pairs and annotators, by their places. strengths: (votes,), how strongly each
+    was given. Who is right is told from the votes alone: people use steps and orders differently.
     """
 
     pairs: tuple[tuple[int, int], ...]
     annotators: tuple[int, ...]
     votes: Votes
+    strengths: NDArray[np.float64]
+
+    def strengths_behind(self, aggregate: Aggregate) -> NDArray[np.float64]:
+        """Return how strongly people said what each pair came to, (pairs,)."""
+        return strengths_behind(aggregate.posterior, self.votes, self.strengths)
 
 
 def sessions_in_consensus(project: Project) -> QuerySet[Session]:
@@ -54,23 +62,26 @@ def collect(project: Project) -> Ballot:
         .decided()
         .about_words()
         .order_by("session__number", "keyword__position", "word__vocabulary", "word__row", "id")
-        .values_list("session__annotator", "keyword__word", "word", "verdict")
+        .values_list(
+            "session__annotator", "keyword__word", "word", "verdict", Coalesce("strength", 1.0)
+        )
     )
     places: dict[tuple[int, int], int] = {}
-    said: dict[tuple[int, int], bool] = {}
+    said: dict[tuple[int, int], tuple[bool, float]] = {}
     people = sorted({person for person, *_ in rows})
-    for person, keyword, word, verdict in rows:
+    for person, keyword, word, verdict, strength in rows:
         place = places.setdefault((keyword, word), len(places))
-        said[place, people.index(person)] = verdict == Verdict.ACCEPT
+        said[place, people.index(person)] = verdict == Verdict.ACCEPT, strength
     ends = np.array(list(said), dtype=np.int64).reshape(-1, 2)
     votes = Votes(
         item=ends[:, 0],
         annotator=ends[:, 1],
-        accepted=np.array(list(said.values()), dtype=np.bool_),
+        accepted=np.array([accepted for accepted, _ in said.values()], dtype=np.bool_),
         items=len(places),
         annotators=len(people),
     )
-    return Ballot(tuple(places), tuple(people), votes)
+    strengths = np.array([strength for _, strength in said.values()], dtype=np.float64)
+    return Ballot(tuple(places), tuple(people), votes, strengths)
 
 
 def agreed_labels(project: Project) -> list[tuple[int, int]]:
@@ -101,6 +112,7 @@ def _winner(labels: Sequence[int]) -> int | None:
 def store_pairs(consensus: Consensus, ballot: Ballot, aggregate: Aggregate) -> None:
     """Put a ballot's outcome in the place of a consensus' pairs and members."""
     votes, posterior = ballot.votes, aggregate.posterior
+    strengths = ballot.strengths_behind(aggregate)
     accepted = np.bincount(votes.item[votes.accepted], minlength=votes.items)
     rejected = np.bincount(votes.item[~votes.accepted], minlength=votes.items)
     consensus.pairs.all().delete()
@@ -112,6 +124,7 @@ def store_pairs(consensus: Consensus, ballot: Ballot, aggregate: Aggregate) -> N
             accepted=int(accepted[place]),
             rejected=int(rejected[place]),
             posterior=float(posterior[place]),
+            strength=float(strengths[place]),
         )
         for place, (keyword, word) in enumerate(ballot.pairs)
     )

@@ -64,7 +64,7 @@ class GradeLetter(LetterInput):
 class RankingLetter(LetterInput):
     keyword = _id_field()
     side = serializers.ChoiceField(Side.choices)
-    best_first, worst_first = _ids_field(), _ids_field()
+    best_first, worst_first, left = _ids_field(), _ids_field(), _ids_field()
 
 
 class SuggestionLetter(LetterInput):
@@ -260,6 +260,7 @@ def _store_ranking(sheet: AnswerSheet, rows: _Rows, letter: _Letter) -> dict[str
         letter.said["side"],
         best_first=letter.said["best_first"],
         worst_first=letter.said["worst_first"],
+        left=letter.said["left"],
         stamp=letter.stamp,
     )
     words = {str(pk): _of_judgement(row, letter) for pk, row in stored.items()}

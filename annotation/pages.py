@@ -127,6 +127,9 @@ class Column:
     suggestions: list[Suggestion]
     search: Search | None
 
+    def __contains__(self, word: Word) -> bool:
+        return any(one.word == word for one in self.words)
+
     @property
     def zones(self) -> list[tuple[Verdict, list[ShownWord]]]:
         """The words of a ranking: accepted, not placed, rejected."""
@@ -303,6 +306,7 @@ class Order:
 
     best_first: list[int]
     worst_first: list[int]
+    left: list[int]
 
 
 def moved(column: Column, word: Word, *, up: bool) -> Order:
@@ -310,16 +314,45 @@ def moved(column: Column, word: Word, *, up: bool) -> Order:
 
     At the end of its part, accepted, open or rejected, a word moves over the line to the next.
     """
-    line = [Verdict.ACCEPT, Verdict.REJECT]  # the lines above which all is accepted, below rejected
-    best, still_open, worst = ([one.word.pk for one in words] for _, words in column.zones)
-    places: list[int | Verdict] = [*best, line[0], *still_open, line[1], *worst]
+    places = _places(column)
     here = places.index(word.pk)
     there = min(max(here + (-1 if up else 1), 0), len(places) - 1)
     places[here], places[there] = places[there], places[here]
-    first, second = places.index(line[0]), places.index(line[1])
+    return _order(places, column, moved=word)
+
+
+def placed(column: Column, word: Word, verdict: Verdict) -> Order:
+    """Return the order of a column's words after one was accepted, rejected or taken back.
+
+    It comes to stand where its part is nearest to the middle.
+    """
+    places = _places(column)
+    places.remove(word.pk)
+    line = places.index(_LINES[0] if verdict == Verdict.ACCEPT else _LINES[1])
+    places.insert(line + (verdict == Verdict.REJECT), word.pk)
+    return _order(places, column, moved=word)
+
+
+def order_of(column: Column) -> Order:
+    """Return the order of a column's words as it is."""
+    return _order(_places(column), column)
+
+
+# The lines of a ranking: above the first all is accepted, below the second rejected.
+_LINES = (Verdict.ACCEPT, Verdict.REJECT)
+
+
+def _places(column: Column) -> list[int | Verdict]:
+    best, still_open, worst = ([one.word.pk for one in words] for _, words in column.zones)
+    return [*best, _LINES[0], *still_open, _LINES[1], *worst]
+
+
+def _order(places: list[int | Verdict], column: Column, *, moved: Word | None = None) -> Order:
+    first, second = (places.index(line) for line in _LINES)
     return Order(
         best_first=[int(pk) for pk in places[:first]],
         worst_first=[int(pk) for pk in reversed(places[second + 1 :])],
+        left=[one.word.pk for one in column.words if one.is_left and one.word != moved],
     )
 
 

@@ -103,9 +103,10 @@ def give_consent(session: Session, assignment: Assignment, *, version: ConsentVe
 
 
 def has_yet_to_practise(session: Session) -> bool:
-    """True for somebody new, who has neither practised nor answered anything."""
+    """True for somebody new to keywords, who has neither practised nor answered anything."""
     return (
         session.number == 1
+        and session.project.keyword_count > 0
         and session.practised_at is None
         and not session.judgements.exists()
         and not session.document_labels.exists()
@@ -125,9 +126,9 @@ def choose_language(annotator: Annotator, language: str) -> None:
 def resolve_problem(problem: Problem, *, by: User) -> bool:
     """Note that a problem was dealt with; False if it was."""
     return bool(
-        Problem.objects.filter(pk=problem.pk, resolved_at=None).update(
-            resolved_at=timezone.now(), resolved_by=by
-        )
+        Problem.objects.unresolved()
+        .filter(pk=problem.pk)
+        .update(resolved_at=timezone.now(), resolved_by=by)
     )
 
 

@@ -14,10 +14,13 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from annotation.html_tree import Element, parse
+from models_ml.core.answer_forms import GRADES
 from models_ml.core.embeddings import Side
 from models_ml.core.simulation import SimulatedAnnotator, Verdict
 
 _LOOK_AGAIN_S = 1.0
+# What simulated annotators know is not graded: they choose the ends of the scale.
+_STEPS = {Verdict.ACCEPT: str(GRADES[-1]), Verdict.REJECT: str(GRADES[0])}
 
 
 class CrowdError(Exception):
@@ -176,7 +179,7 @@ class CrowdWorker:
         target_verdicts: dict[str, Verdict] = {}
         for side, word_id, word in list(_shown_words(page)):
             row = _row(page, word_id)
-            if row.find("button", data_verdict="accept") is None:  # their own word, added before
+            if "data-added" in row:  # their own word, added before
                 verdict = Verdict(row["data-verdict"])
             else:
                 verdict = self._annotator.judge(keyword, word, side)
@@ -189,7 +192,9 @@ class CrowdWorker:
         row = _row(page, word_id)
         if verdict is Verdict.LEAVE or row["data-verdict"] == verdict:
             return page
-        form, button = row.find("form"), row.find("button", data_verdict=verdict.value)
+        form = row.find("form")
+        button = row.find("button", data_verdict=verdict.value)
+        button = button or row.find("button", data_grade=_STEPS[verdict])
         if form is None or button is None:
             raise CrowdError(f"{page.url} has no button to {verdict} {row.text!r}")
         page = self._browser.press(page, form, button)

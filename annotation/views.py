@@ -25,7 +25,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 
-from annotation import answering, pages, services
+from annotation import answering, pages, practising, services, welcoming
 from annotation.access import (
     LinkEnded,
     LinkResting,
@@ -40,7 +40,7 @@ from annotation.models import Session, SessionState, Verdict
 from annotation.scripts import fonts_for
 from models_ml.models import Keyword, Side, Word
 from tasks import services as tasks_services
-from tasks.models import HITItem
+from tasks.models import AnswerForm, HITItem
 from tasks.platforms import platform_of
 
 CANNOT_TELL, TAKEN_BACK = "none", "undo"
@@ -129,7 +129,8 @@ def start(request: HttpRequest, visit: Visit) -> HttpResponse:
     if visit.is_submitted:
         return redirect("annotation:finish", visit.token)
     if (session := visit.agreed) is None:
-        return redirect("annotation:welcome", visit.token)
+        address = reverse("annotation:welcome", args=[visit.token])
+        return redirect(f"{address}?{request.GET.urlencode()}" if request.GET else address)
     if services.has_yet_to_practise(session):
         return redirect("annotation:practice", visit.token)
     item = services.where_to_resume(session, visit.assignment)
@@ -157,8 +158,12 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         visit,
         "welcome",
         outline=pages.outline(visit.assignment),
+        pictures=welcoming.pictures(translation.get_language()),
+        steps=pages.grade_steps(),
         categories=visit.project.categories.all(),
+        usual_minutes=welcoming.usual_minutes(visit.project),
         has_controls=visit.project.controls.exists(),
+        consent=welcoming.consent(visit),
         text=text,
         is_changed=request.method == "POST",
     )
@@ -174,7 +179,11 @@ def practice(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST" and "end" in request.POST:
         services.end_practice(session)
         return _see("start", visit.token)
-    return _render(request, visit, "practice")
+    shown = practising.practice_of(visit.project)
+    trial = practising.try_out(shown, request.POST if request.method == "POST" else None)
+    return _render(
+        request, visit, "practice", practice=shown, trial=trial, steps=pages.grade_steps()
+    )
 
 
 @task_page("POST")
@@ -237,14 +246,17 @@ def _take_answer(request: HttpRequest, sheet: AnswerSheet, session: Session, ask
     word = Word.objects.filter(pk=word_id).first() if word_id else None
     if word is None:
         raise NotAnswerable(_("Please press one of the buttons beside a word."))
-    if "move" in request.POST:
-        _move(request.POST["move"], sheet, session, asked.keyword, word)
+    move, verdict = request.POST.get("move", ""), request.POST.get("verdict", "")
+    if move in {"up", "down"}:
+        _reorder(sheet, session, asked.keyword, word, move)
     elif (grade := _whole_number(request.POST.get("grade", ""))) is not None:
         sheet.grade(asked.keyword, word, grade)
-    elif (verdict := request.POST.get("verdict", "")) in Verdict.values:
-        sheet.judge(asked.keyword, word, Answer(Verdict(verdict)))
-    else:
+    elif verdict not in Verdict.values:
         raise NotAnswerable(_("Please press one of the buttons beside a word."))
+    elif session.project.answer_form == AnswerForm.RANKING:
+        _reorder(sheet, session, asked.keyword, word, verdict)
+    else:
+        sheet.judge(asked.keyword, word, Answer(Verdict(verdict)))
     return f"w-{word.pk}"
 
 
@@ -264,18 +276,39 @@ def _take_suggestion(request: HttpRequest, sheet: AnswerSheet, keyword: Keyword)
     return f"add-{side}"
 
 
-def _move(
-    direction: str, sheet: AnswerSheet, session: Session, keyword: Keyword, word: Word
+def _reorder(
+    sheet: AnswerSheet, session: Session, keyword: Keyword, word: Word, given: str
 ) -> None:
-    """Move a word of a ranking one place up or down, over the line to the next part at its end."""
-    page = pages.keyword_page(session, keyword)
-    column = next(
-        (one for one in page.columns if any(shown.word == word for shown in one.words)), None
+    """Store a ranking in which a word was moved up or down, accepted, rejected or taken back.
+
+    A word that is not there yet is added, and one's own that is taken back goes.
+    """
+    column = _column_of(session, keyword, word)
+    shown = next((one for one in column.words if one.word == word), None)
+    if given in Verdict.values and (shown is None or shown.is_added):
+        sheet.judge(keyword, word, Answer(Verdict(given)))
+        column = _column_of(session, keyword, word)
+    if given == Verdict.LEAVE and word not in column:
+        order = pages.order_of(column)
+    elif given in Verdict.values:
+        order = pages.placed(column, word, Verdict(given))
+    else:
+        order = pages.moved(column, word, up=given == "up")
+    sheet.rank(
+        keyword,
+        column.side,
+        best_first=order.best_first,
+        worst_first=order.worst_first,
+        left=order.left,
     )
-    if column is None or direction not in {"up", "down"}:
-        raise NotAnswerable(_("Please press one of the buttons beside a word."))
-    order = pages.moved(column, word, up=direction == "up")
-    sheet.rank(keyword, column.side, best_first=order.best_first, worst_first=order.worst_first)
+
+
+def _column_of(session: Session, keyword: Keyword, word: Word) -> pages.Column:
+    """Return the column of a keyword's page in the language of a word."""
+    for column in pages.keyword_page(session, keyword).columns:
+        if column.vocabulary.pk == word.vocabulary_id:
+            return column
+    raise NotAnswerable(_("This word is not in the project's vocabulary."))
 
 
 @task_page()

@@ -50,10 +50,10 @@ class Said:
 
 
 def constraints_of(sessions: Session | QuerySet[Session]) -> list[Constraint]:
-    """Return what sessions accepted (+1) and rejected (-1), ready for refinement.
+    """Return what sessions accepted (+1) and rejected (-1), weighed by how strongly they said it.
 
-    In the order in which keywords were asked. Of a pair judged in several sessions the last word
-    stands; what was said of controls is left out.
+    In the order in which keywords were asked. Of a pair decided in several sessions the last
+    decision stands; what was said of controls is left out.
     """
     given = Judgement.objects.filter(session__in=_as_queryset(sessions)).decided().about_words()
     latest: dict[tuple[int, int], Constraint] = {}
@@ -65,31 +65,35 @@ def constraints_of(sessions: Session | QuerySet[Session]) -> list[Constraint]:
             refining.word_id(embedding, judgement.word),
         )
         sign = ACCEPTED if judgement.verdict == Verdict.ACCEPT else REJECTED
-        latest[ends] = Constraint(*ends, sign)
+        latest[ends] = Constraint(*ends, sign, judgement.weight)
     return list(latest.values())
 
 
 def constraints_of_ballot(
     project: Project, ballot: consensus.Ballot, aggregate: aggregation.Aggregate
 ) -> list[Constraint]:
-    """Return a consensus as constraints: each pair by the surer side, weighed by how sure it is."""
+    """Return a consensus as constraints: each pair by the surer side.
+
+    Weighed by how sure that is, times how strongly those on that side said it.
+    """
     words = consensus.words_of(ballot)
     pairs = [(words[keyword], words[word]) for keyword, word in ballot.pairs]
-    return _weighted(project.embedding, pairs, aggregate.posterior)
+    weights = aggregation.constraint_weights(aggregate.posterior)
+    return _weighted(project.embedding, pairs, weights * ballot.strengths_behind(aggregate))
 
 
 def constraints_of_consensus(held: Consensus) -> list[Constraint]:
     """Return the constraints that a stored consensus was made of, by its pairs."""
     rows = list(held.pairs.select_related("keyword", "word").order_by("id"))
-    posterior = np.array([row.posterior for row in rows])
+    weights = aggregation.constraint_weights(np.array([row.posterior for row in rows]))
+    strengths = np.array([row.strength for row in rows])
     pairs = [(row.keyword, row.word) for row in rows]
-    return _weighted(held.project.embedding, pairs, posterior)
+    return _weighted(held.project.embedding, pairs, weights * strengths)
 
 
 def _weighted(
-    embedding: Embedding, pairs: Iterable[tuple[Word, Word]], posterior: NDArray[np.float64]
+    embedding: Embedding, pairs: Iterable[tuple[Word, Word]], weights: NDArray[np.float64]
 ) -> list[Constraint]:
-    weights = aggregation.constraint_weights(posterior)
     return [
         Constraint(
             refining.word_id(embedding, keyword),
@@ -134,10 +138,13 @@ def what_counts(session: Session) -> tuple[Embedding, Said]:
 
 
 def answered_words(session: Session) -> set[int]:
-    """Return the keywords' words that a person has judged in the project by now."""
+    """Return the keywords' words that a person has answered in the project by now.
+
+    Somebody who left all words of a keyword open on purpose is not asked about it again.
+    """
     sessions = session.up_to_now().order_by()
-    judged = Judgement.objects.filter(session__in=sessions).decided().about_words()
-    return set(judged.values_list("keyword__word", flat=True))
+    answered = Judgement.objects.filter(session__in=sessions).answered().about_words()
+    return set(answered.values_list("keyword__word", flat=True))
 
 
 def newest_judgement(session: Session) -> int:

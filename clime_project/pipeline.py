@@ -112,7 +112,7 @@ def preview_session(session_id: int, progress: jobs.Progress) -> None:
     project = session.project
     if session.state != SessionState.OPEN or project.test_corpus_id is None:
         return
-    keywords = session.judgements.decided().order_by().values("keyword").distinct().count()
+    keywords = session.judgements.answered().order_by().values("keyword").distinct().count()
     parent, said = what_counts(session)
     result = previews.preview(
         trial_run(project, labels=said.labels),

@@ -6,15 +6,31 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.forms.models import BaseInlineFormSet
 
 from tasks import controls, services
-from tasks.models import LEAST_REGULARIZATION, LIVE_METHODS, Category, Project, ProjectState
+from tasks.models import (
+    LEAST_REGULARIZATION,
+    LIVE_METHODS,
+    Category,
+    PracticeWord,
+    Project,
+    ProjectState,
+)
+
+WIDE = {"class": "vLargeTextField"}
 
 
 class ProjectForm(forms.ModelForm[Project]):
     class Meta:
-        wide = {"class": "vLargeTextField"}
-        widgets = {"name": forms.TextInput(wide), "question": forms.TextInput(wide)}
+        widgets = {
+            "name": forms.TextInput(WIDE),
+            "question": forms.TextInput(WIDE),
+            "pay_note": forms.TextInput(WIDE),
+            "instructions": forms.Textarea(WIDE | {"rows": 6}),
+            "consent": forms.Textarea(WIDE | {"rows": 5}),
+            "privacy": forms.Textarea(WIDE | {"rows": 3}),
+        }
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the fields allow one by one, but not together."""
@@ -78,6 +94,30 @@ class ProjectForm(forms.ModelForm[Project]):
 class CategoryForm(forms.ModelForm[Category]):
     class Meta:
         widgets = {"description": forms.Textarea({"rows": 2, "cols": 60})}
+
+
+class PracticeWords(BaseInlineFormSet[PracticeWord, Project, forms.ModelForm[PracticeWord]]):
+    """The words beside a practice keyword; neither is of use without the other."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        keyword = self.instance.practice_keyword
+        kept = [form for form in self.forms if form.cleaned_data and not self._is_deleted(form)]
+        if kept and not keyword:
+            raise forms.ValidationError(
+                "These words have no practice keyword: enter it under “What annotators read”, "
+                "or delete the words."
+            )
+        if keyword and not kept:
+            raise forms.ValidationError(
+                f"“{keyword}” has no words to practise on: add some here, or leave the practice "
+                "keyword empty for a general example."
+            )
+
+    def _is_deleted(self, form: forms.ModelForm[PracticeWord]) -> bool:
+        return bool(self.can_delete and form.cleaned_data.get("DELETE"))
 
 
 class LinksForm(forms.Form):

@@ -92,6 +92,12 @@ def a_busy_project(name):
         keyword=keyword.word, word=neighbour.word, accepted=1, rejected=0, posterior=1
     )
     session.decisions.create(block=2, kind="document", reason="Why.", evidence={})
+    session.suggestions.create(keyword=keyword, side="target", text="sipitali")
+    session.context_views.create(word=keyword.word)
+    session.consent = services.consent_version(project)
+    session.save()
+    assignment = project.hits.get().assignments.get()
+    assignment.problems.create(text="No sentences.", item=assignment.hit.items.first())
     make_link(project, f"another of {name}")
     for kind, subject in (("process_session", session), ("prepare_project", project)):
         Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
@@ -181,7 +187,8 @@ def saved(client, project, *, follow=False, **changes):
     page = client.get(address(Project, "change", project.pk))
     form = page.context["adminform"].form
     data = {name: form.initial.get(name) for name in form.fields} | changes
-    data |= {"categories-TOTAL_FORMS": 0, "categories-INITIAL_FORMS": 0}
+    for inline in ("categories", "practice_words"):
+        data = {f"{inline}-TOTAL_FORMS": 0, f"{inline}-INITIAL_FORMS": 0} | data
     data = {name: "" if value is None else value for name, value in data.items()}
     return client.post(address(Project, "change", project.pk), data, follow=follow)
 
@@ -219,7 +226,9 @@ def test_the_database_refuses_live_for_other_methods(project):
 def test_what_is_asked_is_fixed_once_somebody_has_a_link(manager, project):
     services.make_links(project, ["amina"])
     fields = manager.get(address(Project, "change", project.pk)).context["adminform"].form.fields
-    assert not {"keyword_count", "classifier", "train_corpus", "live"} & set(fields)
+    fixed = {"keyword_count", "classifier", "train_corpus", "live", "answer_form"}
+    assert not fixed & set(fields)
+    assert "session_minutes" in fields
 
 
 def test_what_is_asked_can_be_changed_before_and_wants_a_new_preparation(manager, project):
@@ -227,6 +236,22 @@ def test_what_is_asked_can_be_changed_before_and_wants_a_new_preparation(manager
     assert "Prepare the project again" in messages(answer)[0]
     project.refresh_from_db()
     assert project.keyword_count == 7
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_stale"),
+    [(None, 30, True), (30, "", True), (30, 60, False)],
+)
+def test_hits_are_stale_once_a_time_budget_comes_or_goes(manager, project, before, after, is_stale):
+    Project.objects.update(session_minutes=before)
+    said = messages(saved(manager, project, session_minutes=after, follow=True))
+    assert any("Prepare the project again" in text for text in said) is is_stale
+
+
+def test_a_project_may_be_graded_and_live(manager, project):
+    assert saved(manager, project, answer_form="graded", live="on").status_code == 302
+    project.refresh_from_db()
+    assert (project.answer_form, project.live) == ("graded", True)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +310,7 @@ def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):
     data = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     data |= {"name": "Second", "slug": "second", "embedding": project.embedding_id}
     data |= {"train_corpus": project.train_corpus_id, "categories-INITIAL_FORMS": 0}
+    data |= {"practice_words-TOTAL_FORMS": 0, "practice_words-INITIAL_FORMS": 0}
     data |= {"categories-TOTAL_FORMS": 1, "categories-0-label": 1, "categories-0-name": "Yes"}
     data = {name: "" if value is None else value for name, value in data.items()}
     assert manager.post(address(Project, "add"), data).status_code == 302

@@ -96,6 +96,11 @@ class Judgement(Choice):
     def __str__(self) -> str:
         return f"{self.keyword} – {self.word}: {self.verdict}"
 
+    @property
+    def weight(self) -> float:
+        """How much a decided answer counts: a plain accept or reject counts in full."""
+        return 1.0 if self.strength is None else self.strength
+
 
 class DocumentLabelQuerySet(models.QuerySet["DocumentLabel"]):
     def current(self) -> DocumentLabelQuerySet:
@@ -171,6 +176,12 @@ class ContextView(models.Model):
         return f"{self.word} in sentences"
 
 
+class ProblemQuerySet(models.QuerySet["Problem"]):
+    def unresolved(self) -> ProblemQuerySet:
+        """Those that nobody has dealt with yet."""
+        return self.filter(resolved_at=None)
+
+
 class Problem(models.Model):
     """What an annotator reported to the manager, and whether it was dealt with."""
 
@@ -190,6 +201,8 @@ class Problem(models.Model):
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
+
+    objects = ProblemQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -57,6 +57,9 @@ class ConsensusPair(models.Model):
     accepted = models.PositiveIntegerField()
     rejected = models.PositiveIntegerField()
     posterior = models.FloatField(help_text="probability that it is to be accepted")
+    strength = models.FloatField(
+        default=1, help_text="mean strength of the votes for what it came to, 0 to 1"
+    )
 
     class Meta:
         ordering = ["consensus", "id"]

@@ -77,7 +77,7 @@ def ask_for_previews(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     if chosen := request.POST.get("session", ""):
         # Not a number is not a session: no query is made of it.
         sessions = sessions.filter(pk=get_object_or_404(sessions, pk=_number(chosen)).pk)
-    judged = Judgement.objects.decided().filter(session=OuterRef("pk"))
+    judged = Judgement.objects.answered().filter(session=OuterRef("pk"))
     labelled = DocumentLabel.objects.current().filter(session=OuterRef("pk"))
     answered = sessions.filter(Q(Exists(judged)) | Q(Exists(labelled)))
     if project.test_corpus_id is not None:

@@ -14,7 +14,15 @@ from typing import Any
 from django.db.models import Case, Count, F, Max, Q, When
 from django.utils import timezone
 
-from annotation.models import DocumentLabel, Judgement, Preview, Session, SessionState, Verdict
+from annotation.models import (
+    DocumentLabel,
+    Judgement,
+    Preview,
+    Problem,
+    Session,
+    SessionState,
+    Verdict,
+)
 from annotation.reporting.queue import Queue, queue_of
 from models_ml.core.agreement import alpha_of_counts
 from tasks.models import HIT, Assignment, Project
@@ -102,10 +110,15 @@ class AgreementSoFar:
 
 @dataclass(frozen=True)
 class ProjectProgress:
-    """What a manager sees while people work. base: mean accuracy, None until it is measured."""
+    """What a manager sees while people work.
 
+    problems: reported and not resolved yet. base: mean accuracy, None until it is measured.
+    """
+
+    id: int
     slug: str
     people: People
+    problems: int
     sessions: tuple[OpenSession, ...]
     agreement: AgreementSoFar
     queue: Queue
@@ -135,8 +148,10 @@ def project_progress(project: Project) -> ProjectProgress:
     sessions = _open_sessions(project, now)
     base = project.base_run
     return ProjectProgress(
+        id=project.pk,
         slug=project.slug,
         people=_people(project, working=sum(session.is_working for session in sessions)),
+        problems=Problem.objects.unresolved().filter(assignment__hit__project=project).count(),
         sessions=sessions,
         agreement=agreement_so_far(project),
         queue=queue_of(project),
@@ -214,8 +229,11 @@ def _stopped_now(session: Session) -> StoppedNow | None:
 
 
 def _answered(sessions: list[Session]) -> dict[int, Items]:
-    """Return what each session answered: keywords with a decision, documents with any answer."""
-    judgements = Judgement.objects.decided().filter(session__in=sessions).order_by()
+    """Return what each session answered: keywords and documents with any answer.
+
+    Left open on purpose is an answer, as it is to who answers.
+    """
+    judgements = Judgement.objects.answered().filter(session__in=sessions).order_by()
     labels = DocumentLabel.objects.current().filter(session__in=sessions).order_by()
     keywords = dict(judgements.values_list("session").annotate(Count("keyword", distinct=True)))
     documents = dict(labels.values_list("session").annotate(Count("pk")))

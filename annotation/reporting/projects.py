@@ -20,6 +20,7 @@ from annotation.reporting.sessions import (
     size,
     worth_showing,
 )
+from annotation.reporting.suggestions import SuggestedWord, suggested_words
 from annotation.reporting.tallies import KeywordTally, keyword_tallies
 from models_ml.models import Arm, Run
 from models_ml.reports import ArmResult, JobView, arm_result, latest_jobs, runs_with_seeds
@@ -58,6 +59,7 @@ class ProjectReport:
     agreement: ProjectAgreement
     sessions: tuple[SessionReport, ...]
     keywords: tuple[KeywordTally, ...]
+    suggestions: tuple[SuggestedWord, ...]
     jobs: tuple[JobView, ...]
 
     @property
@@ -108,6 +110,7 @@ def project_report(project: Project) -> ProjectReport:
         agreement=agreement(project),
         sessions=sessions,
         keywords=keyword_tallies(project),
+        suggestions=suggested_words(project),
         jobs=worth_showing((*_own_jobs(project), *of_consensus)),
     )
 

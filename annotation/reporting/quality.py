@@ -17,6 +17,7 @@ from annotation.models import Judgement, Session, Verdict
 from tasks.models import Control
 
 LONGEST_GAP_S = 60  # a longer one is a break
+ONE_ACT_S = 0.05  # nobody presses twice in this time; “reject the rest” answers many words at once
 FEWEST_TIMED = 10  # answers that a pace is told from: the first has none before it
 FEWEST_ALIKE, SHARE_ALIKE = 30, 0.95
 FEWEST_CONTRADICTIONS, SHARE_CONTRADICTED = 2, 0.1
@@ -48,7 +49,7 @@ class Answer:
     is_control: bool
     is_first: bool
     is_current: bool
-    given_at: datetime
+    chosen_at: datetime
 
     @property
     def is_decided(self) -> bool:
@@ -147,7 +148,7 @@ def _answers(sessions: Sequence[Session]) -> Iterator[Answer]:
     rows = Judgement.objects.filter(
         session__project__in={session.project_id for session in sessions},
         session__annotator__in={session.annotator_id for session in sessions},
-    ).order_by("id")
+    ).order_by("chosen_at", "id")
     for row in rows.values_list(
         "session",
         "session__project",
@@ -162,7 +163,7 @@ def _answers(sessions: Sequence[Session]) -> Iterator[Answer]:
         "is_control",
         "revision",
         "is_current",
-        "created_at",
+        "chosen_at",
     ):
         yield Answer(
             session=row[0],
@@ -175,7 +176,7 @@ def _answers(sessions: Sequence[Session]) -> Iterator[Answer]:
             is_control=row[10],
             is_first=row[11] == 1,
             is_current=row[12],
-            given_at=row[13],
+            chosen_at=row[13],
         )
 
 
@@ -202,9 +203,12 @@ _TITLES = {
 
 
 def _speed(work: _Work) -> str | None:
-    """Return the evidence that first answers follow one another faster than people read."""
-    times = [answer.given_at for answer in work.answers if answer.is_first]
-    gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
+    """Return the evidence that first answers follow one another faster than people read.
+
+    By when they were chosen: answers of work without a connection arrive all together.
+    """
+    firsts = [answer for answer in work.answers if answer.is_first]
+    gaps = [_gap_s(a, b) for a, b in pairwise(firsts) if not _are_one_act(a, b)]
     gaps = [gap for gap in gaps if gap <= LONGEST_GAP_S]
     fastest = work.session.project.fastest_answer_s
     if len(gaps) < FEWEST_TIMED - 1 or median(gaps) >= fastest:
@@ -213,6 +217,15 @@ def _speed(work: _Work) -> str | None:
         f"Half of {len(gaps)} answers came within {median(gaps):.2g} seconds of the one "
         f"before; a careful answer is taken to need {fastest:g} seconds."
     )
+
+
+def _gap_s(one: Answer, following: Answer) -> float:
+    return (following.chosen_at - one.chosen_at).total_seconds()
+
+
+def _are_one_act(one: Answer, following: Answer) -> bool:
+    """True for answers that one press gave to several words beside a keyword."""
+    return one.keyword == following.keyword and _gap_s(one, following) <= ONE_ACT_S
 
 
 def _sameness(work: _Work) -> str | None:

@@ -48,6 +48,7 @@ _ACCEPTED = Q(verdict=Verdict.ACCEPT, is_added=False)
 _REJECTED = Q(verdict=Verdict.REJECT)
 _ADDED = Q(verdict=Verdict.ACCEPT, is_added=True)
 _DECIDED = ~Q(verdict=Verdict.LEAVE)
+_ANSWERED = _DECIDED | Q(strength__isnull=False)  # left open on purpose is an answer too
 _DECIDED_SHOWN = _DECIDED & Q(is_added=False)
 
 
@@ -84,7 +85,7 @@ def _said(sessions: list[Session]) -> dict[int, tuple[int, ...]]:
             rejected=Count("pk", filter=_REJECTED),
             added=Count("pk", filter=_ADDED),
             decided_shown=Count("pk", filter=_DECIDED_SHOWN),
-            keywords=Count("keyword", filter=_DECIDED, distinct=True),
+            keywords=Count("keyword", filter=_ANSWERED, distinct=True),
         )
     )
     return {row[0]: row[1:] for row in counts}

@@ -20,6 +20,7 @@ __all__ = [
     "Votes",
     "aggregate",
     "constraint_weights",
+    "strengths_behind",
 ]
 
 Beta = tuple[float, float]  # a prior's parameters; (1, 1) leaves everything to the votes
@@ -46,6 +47,20 @@ def aggregate(votes: Votes, method: str = DEFAULT_AGGREGATOR) -> Aggregate:
 def constraint_weights(posterior: Floats) -> Floats:
     """Return 2p - 1, (items,): its sign accepts or rejects, its size is how sure that is."""
     return 2 * posterior - 1
+
+
+def strengths_behind(posterior: Floats, votes: Votes, strengths: Floats) -> Floats:
+    """Return the mean strength of the votes for what each item came to, (items,), 0 to 1.
+
+    strengths: (votes,), how strongly each vote was given; 1 for a plain accept or reject. Where an
+    item came to what nobody voted for, or to nothing, it is the mean of all of its votes.
+    """
+    is_for = (posterior[votes.item] > 0.5) == votes.accepted
+    is_for &= posterior[votes.item] != 0.5
+    has_any = np.bincount(votes.item[is_for], minlength=votes.items) > 0
+    counts = is_for | ~has_any[votes.item]
+    sums = np.bincount(votes.item[counts], strengths[counts], minlength=votes.items)
+    return sums / np.bincount(votes.item[counts], minlength=votes.items)
 
 
 def majority(votes: Votes) -> Aggregate:

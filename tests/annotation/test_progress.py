@@ -72,17 +72,19 @@ def test_people_are_counted_by_what_they_do(project):
     assert [one.annotator for one in project_progress(project).sessions] == ["amina", "baraka"]
 
 
-def test_answered_are_keywords_with_a_decision_and_documents_with_any_answer(project):
+def test_answered_are_keywords_and_documents_with_any_answer(project):
     session = at_work(project)
     judge(session, 1, 0, "accept")
     judge(session, 1, 1, "reject")
     judge(session, 2, 0, "leave")
     document = project.pool_corpus.documents.first()
     DocumentLabel.objects.create(session=session, document=document, label=None, revision=1)
+    assert of(project, session).answered == Items(keywords=1, documents=1)
+    judge(session, 3, 0, "leave", strength=0)  # on purpose
     shown = of(project, session)
-    assert shown.answered == Items(keywords=1, documents=1)
+    assert shown.answered == Items(keywords=2, documents=1)
     assert (shown.asked, shown.items_asked) == (Items(keywords=6, documents=2), 8)
-    assert shown.percent == 25
+    assert shown.percent == 37
 
 
 def test_what_is_left_goes_by_the_persons_own_pace_from_the_fifth_answer_on(project):

@@ -49,12 +49,10 @@ def words_of(project, position):
 def say(session, keyword, word, verdict, *, after_s=5.0, **fields):
     """Let a session say something, so many seconds after what it said before."""
     last = session.judgements.order_by("id").last()
-    moment = (last.created_at if last else START) + timedelta(seconds=after_s)
-    given = session.judgements.create(
-        keyword=keyword, word=word, verdict=verdict, **{"revision": 1} | fields
+    moment = (last.chosen_at if last else START) + timedelta(seconds=after_s)
+    return session.judgements.create(
+        keyword=keyword, word=word, verdict=verdict, chosen_at=moment, **{"revision": 1} | fields
     )
-    Judgement.objects.filter(pk=given.pk).update(created_at=moment)
-    return given
 
 
 def answer(session, positions, verdicts, **how):
@@ -100,6 +98,49 @@ def test_quick_answers_are_a_sign_and_pauses_do_not_hide_it(project):
         "Half of 11 answers came within 0.5 seconds of the one before; "
         "a careful answer is taken to need 0.8 seconds."
     )
+
+
+def test_words_answered_by_one_press_are_no_quick_answers(project):
+    session = careful(project)
+    for position in range(1, 13):  # one word chosen with care, then “reject the rest”
+        keyword, (first, *rest) = keyword_of(project, position), words_of(project, position)
+        say(session, keyword, first, "accept", after_s=4)
+        for place, word in enumerate(rest):
+            say(session, keyword, word, "reject", after_s=0.01 if place else 3)
+    assert kinds(session) == []
+
+
+def test_one_press_a_keyword_is_quick_where_keywords_fly_past(project):
+    session = careful(project)
+    for position in range(1, 12):
+        for place, word in enumerate(words_of(project, position)):
+            verdict = ["accept", "reject"][place % 2]
+            after_s = 0 if place else 0.04
+            say(session, keyword_of(project, position), word, verdict, after_s=after_s)
+    assert kinds(session) == ["speed"]
+    assert "Half of 10 answers came within 0.04 seconds" in evidence(session)
+
+
+def test_answers_of_work_without_a_connection_count_by_when_they_were_chosen(project):
+    session = careful(project)
+    answer(session, range(1, 8), ["accept", "reject"], after_s=6)
+    Judgement.objects.update(created_at=START + timedelta(hours=2))  # all sent together
+    assert kinds(session) == []
+
+
+def test_answers_that_arrive_out_of_order_are_put_in_the_order_of_choice(project):
+    session = careful(project)
+    keywords = [keyword_of(project, position) for position in range(1, 26)]
+    for turn, place in ((1, 0), (0, 1)):  # the later half of the choices arrives first
+        for number, keyword in enumerate(keywords):
+            session.judgements.create(
+                keyword=keyword,
+                word=words_of(project, keyword.position)[place],
+                verdict=["accept", "reject"][number % 2],
+                revision=1,
+                chosen_at=START + timedelta(seconds=200 * turn + 6 * number),
+            )
+    assert kinds(session) == []
 
 
 def test_what_is_quick_is_the_projects_to_say(project):

@@ -124,13 +124,14 @@ def test_answers_are_counted_by_their_latest_revision(project):
     )
     judge(session, 1, 1, "accept")
     judge(session, 2, 0, "leave")  # said, then taken back
+    judge(session, 3, 0, "leave", strength=0)  # on purpose: answered, and undecided
     last_word = project.embedding.target.words.order_by("-row")[0]
     judge(session, 2, 0, "accept", word=last_word, is_added=True)
     judge(make_session(project, "baraka"), 3, 0, "accept")  # somebody else's
     answers = session_report(session).answers
     assert (answers.accepted, answers.rejected, answers.added) == (1, 1, 1)
     assert answers.judgements == 3
-    assert (answers.keywords_answered, answers.keywords_shown) == (2, 3)
+    assert (answers.keywords_answered, answers.keywords_shown) == (3, 3)
     assert answers.left_open == 3 * 2 * 2 - 2  # three keywords, two neighbours in two languages
 
 

@@ -81,7 +81,7 @@ def test_each_sheet_comes_once_in_an_order_that_is_always_the_same():
 @pytest.mark.parametrize("script", SHEETS)
 def test_the_rule_of_a_sheet_names_the_languages_that_load_it(script):
     text = text_of(SHEETS[script])
-    assert re.findall(r":lang\((.+?)\)", text) == sorted(LANGUAGES[script].split())
+    assert re.findall(r'\[lang\|="(.+?)"\]', text) == sorted(LANGUAGES[script].split())
     assert f'[lang*="-{script.title()}" i]' in text
 
 

@@ -186,3 +186,47 @@ def test_a_page_is_read_as_a_tree_without_what_its_templates_hold():
     assert page.find(cls="b").tag == "ul"
     assert page.find("li", data_word="2").find("use")["href"] == "#i"
     assert page.find("li", data_word="3") is None
+
+
+# --- Other answer forms ----------------------------------------------------------------------
+
+
+def test_on_a_graded_project_they_choose_the_ends_of_the_scale(transactional_db, simulate, project):
+    make_project(slug="graded", answer_form="graded", annotator_file=project.annotator_file)
+    assert "8 judgements (3 accepted, 4 rejected, 1 added)" in simulate("graded")
+    session = Session.objects.get()
+    assert (session.state, answers(session)) == ("submitted", ANSWERS)
+    shown = Judgement.objects.current().filter(is_added=False)
+    assert set(shown.values_list("strength", flat=True)) == {1.0}
+
+
+def test_on_a_ranking_project_they_accept_and_reject(transactional_db, simulate, project):
+    make_project(slug="ranked", answer_form="ranking", annotator_file=project.annotator_file)
+    assert "8 judgements (3 accepted, 4 rejected, 1 added)" in simulate("ranked")
+    session = Session.objects.get()
+    assert (session.state, answers(session)) == ("submitted", ANSWERS)
+
+
+def test_what_was_graded_or_added_before_stays_as_it_was(
+    transactional_db, live_server, annotator_file
+):
+    graded = make_project(answer_form="graded")
+    link = f"{live_server.url}/t/{token_of(make_link(graded))}/"
+    browser = Browser(timeout_s=10)
+    page = browser.get(link)
+    for step in ("agree", "begin"):
+        form = page.tree.find("form", cls=step)
+        page = browser.press(page, form, form.find("button"))
+    row = page.tree.find("li", cls="row")  # hospital – nurse
+    page = browser.press(page, row.find("form"), row.find("button", data_grade="3"))
+    found = browser.get(page.url.partition("#")[0], side="target", q="mto")
+    column = found.tree.find("section", data_side="target")
+    form = column.find("ul", cls="results").find("form")
+    browser.press(found, form, form.find("button"))
+    annotator = SimulatedAnnotator(read_annotator(annotator_file), noise=0, seed=0)
+    work = CrowdWorker(annotator, true_labels={}, categories=2).work(f"{link}1/")
+    assert (work.judgements, len(work.codes)) == (7, 1)
+    session = Session.objects.get()
+    assert answers(session) == ANSWERS | {("hospital", "mto", "accept")}
+    kept = session.judgements.current().get(keyword__position=1, word__text="nurse")
+    assert (kept.verdict, kept.strength, kept.revision) == ("accept", 0.5, 1)

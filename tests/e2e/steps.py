@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 
 def agree(page):
-    page.get_by_role("button", name="I agree and start").click()
-    page.get_by_role("button", name="Start").click()
+    page.locator("form.agree button").click()
+    page.locator("form.begin button").click()
     page.wait_for_url(re.compile(r"/1/$"))
 
 

@@ -207,6 +207,9 @@ def test_a_manager_makes_a_link_and_a_person_works_by_keyboard_alone(demo, new_p
     page.goto(address[0])
     tab_to(page, "I agree and start")
     press_keys(page, "Enter")
+    page.wait_for_url(re.compile(r"/practice/"))
+    tab_to(page, "Skip the practice and start")
+    press_keys(page, "Enter")
     page.wait_for_url(re.compile(r"/1/$"))
     keywords = count_of_keywords(page)
     for position in range(1, keywords + 1):

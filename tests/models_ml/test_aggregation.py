@@ -21,6 +21,7 @@ from models_ml.core.aggregation import (
     dawid_skene,
     majority,
     one_coin,
+    strengths_behind,
     weighted,
 )
 from models_ml.core.mace import digamma, mace
@@ -323,3 +324,30 @@ def test_the_web_process_can_import_consensus_and_agreement():
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+# --- Strengths --------------------------------------------------------------------------------
+def test_the_strength_behind_an_item_is_the_mean_of_the_votes_that_won():
+    votes = votes_of([(0, 0, 1), (0, 1, 1), (0, 2, 0), (1, 0, 0), (1, 1, 1)], 2, 3)
+    strengths = np.array([1.0, 0.5, 0.1, 0.25, 1.0])
+    found = strengths_behind(np.array([0.9, 0.2]), votes, strengths)
+    assert found == pytest.approx([0.75, 0.25])
+
+
+def test_where_nobody_voted_for_the_outcome_or_votes_tie_all_votes_count():
+    votes = votes_of([(0, 0, 1), (1, 0, 1), (1, 1, 0)], 2, 2)
+    found = strengths_behind(np.array([0.3, 0.5]), votes, np.array([0.5, 1.0, 0.5]))
+    assert found == pytest.approx([0.5, 0.75])
+
+
+@every_method
+def test_plain_votes_have_full_strength_by_every_method(method):
+    votes = recorded_votes()
+    posterior = aggregate(votes, method).posterior
+    found = strengths_behind(posterior, votes, np.ones(len(votes.item)))
+    assert (found == 1).all()
+
+
+def test_no_votes_have_no_strengths():
+    nothing = votes_of([], 0, 0)
+    assert strengths_behind(np.empty(0), nothing, np.empty(0)).shape == (0,)

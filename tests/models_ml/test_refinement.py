@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -161,6 +163,17 @@ def test_a_pair_judged_under_both_of_its_words_counts_twice(pair):
     results = [vectors(refined_space(pair, c, config=config)) for c in (both, doubled, single)]
     assert np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
+
+
+def test_spectral_weighs_answers_against_one_another(tiny_embedding, judged):
+    def refined(scale):
+        scaled = [replace(c, weight=c.weight * scale) for c in judged]
+        return vectors(refined_space(tiny_embedding, scaled, config=SPECTRAL))
+
+    assert refined(0.5) == pytest.approx(refined(1), abs=1e-6)
+    alike = [replace(c, weight=1.0) for c in judged]
+    evenly = vectors(refined_space(tiny_embedding, alike, config=SPECTRAL))
+    assert not np.allclose(evenly, refined(1), atol=1e-3)
 
 
 def test_a_constraint_without_weight_changes_nothing(pair):

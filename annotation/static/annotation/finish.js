@@ -15,7 +15,6 @@ const outbox = new Outbox({
   task: form.dataset.queue,
   url: form.dataset.answers,
   say,
-  receive: () => {},
   over: () => location.reload(),
 });
 

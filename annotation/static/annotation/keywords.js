@@ -98,11 +98,10 @@ function settleRest(page, given) {
   const isGraded = form(page) === "graded" && given === "reject";
   const now = isGraded ? ofGrade(0) : { verdict: given === "leave" ? "left" : given, strength: given === "leave" ? 0 : null };
   for (const row of rows) {
-    if (form(page) === "ranking" && given === "leave") {
-      paint(row, now);
-      send(page, row);
-    } else answer(page, row, now);
+    if (form(page) === "ranking" && given === "leave") paint(row, now);
+    else answer(page, row, now);
   }
+  if (form(page) === "ranking") columns().forEach((column) => rank(page, column));
   showUndo(page, rows.length > 0);
 }
 

@@ -102,8 +102,8 @@ class Letters {
 /**
  * Sends letters, the oldest first, until the server has them all.
  *
- * say(state, detail): idle | saving | saved | kept | waiting | refused.
- * receive(letter, receipt): what became of a letter. over(): the task has ended.
+ * say(state, detail): saving | saved | kept | waiting | refused | late. position(): of the page at
+ * hand, and stand(standing): how its answers now are. over(): the task has ended.
  */
 export class Outbox {
   #letters;
@@ -172,32 +172,28 @@ export class Outbox {
 
   async #sendSome() {
     const letters = this.pending.slice(0, LETTERS_AT_ONCE);
-    const { status, reply } = await this.#post({
-      letters: letters.map(({ subject, ...letter }) => letter),
-      position: this.#hooks.position?.(),
-    });
+    const position = this.#hooks.position?.();
+    const said = letters.map(({ subject, ...letter }) => letter);
+    const { status, reply } = await this.#post({ letters: said, position });
+    if (position !== this.#hooks.position?.()) delete reply.standing; // of a page that was left
     if (IS_OVER.includes(status)) {
       this.#letters.clear();
       this.#waiting = [];
       return this.#hooks.over();
     }
-    const refusals = this.#read(letters, status < 400 ? reply : { receipts: [], detail: reply.detail });
-    if (refusals.length) this.#hooks.say("refused", refusals[0]);
+    const receipts = this.#read(letters, status < 400 ? reply : { receipts: [], detail: reply.detail });
+    const became = (state) => receipts.find((receipt) => receipt.state === state);
+    if (became("refused")) this.#hooks.say("refused", became("refused").detail);
+    else if (became("superseded")) this.#hooks.say("late");
     else if (letters.some(({ kind }) => !QUIET.has(kind)) && this.isEmpty) this.#hooks.say("saved");
   }
 
-  /** Take what the server says of letters; return why it refused some. */
+  /** Take what the server says of letters; return what became of each. */
   #read(letters, { now, receipts, standing, detail = "" }) {
     if (now) setClock(now);
-    const refusals = [];
-    letters.forEach((letter, place) => {
-      const receipt = receipts[place] ?? { state: "refused", detail };
-      this.#letters.drop(letter);
-      if (receipt.state === "refused") refusals.push(receipt.detail);
-      this.#hooks.receive(letter, receipt);
-    });
+    letters.forEach((letter) => this.#letters.drop(letter));
     if (standing) this.#hooks.stand(standing);
-    return refusals;
+    return letters.map((letter, place) => receipts[place] ?? { state: "refused", detail });
   }
 
   /** Return the server's {status, reply}; throws where it is worth trying again. */

@@ -52,11 +52,12 @@ const ids = (rows) => rows.map((row) => Number(row.dataset.word));
 /** Send the order of a column. */
 export function rank({ outbox, task }, column) {
   const list = listOf(column);
-  const [above, , below] = zones(list);
+  const [above, between, below] = zones(list);
+  const left = ids(between.filter((row) => row.dataset.verdict === "left"));
   const { side } = column.dataset;
   const keyword = Number(task.dataset.keyword);
   const revisions = [...list.querySelectorAll(".row")].map((row) => Number(row.dataset.revision));
-  const said = { keyword, side, best_first: ids(above), worst_first: ids(below).reverse() };
+  const said = { keyword, side, best_first: ids(above), worst_first: ids(below).reverse(), left };
   outbox.put(`ranking:${keyword}:${side}`, "ranking", said, { saw: Math.max(0, ...revisions) });
 }
 
@@ -101,24 +102,27 @@ export function drag(column, drop, paint) {
     event.preventDefault();
     const row = grip.closest(".row");
     row.dataset.dragged = "";
-    grip.setPointerCapture(event.pointerId);
-    const follow = ({ clientY }) => {
+    const follow = ({ pointerId, clientY }) => {
+      if (pointerId !== event.pointerId) return;
       const others = [...list.children].filter((one) => one !== row);
       const next = others.find((one) => {
         const box = one.getBoundingClientRect();
         return clientY < box.top + box.height / 2;
       });
+      if (next === row.nextElementSibling) return;
       if (next) next.before(row);
       else list.append(row);
     };
-    const end = () => {
-      grip.removeEventListener("pointermove", follow);
+    const end = ({ pointerId }) => {
+      if (pointerId !== event.pointerId) return;
+      for (const [kind, listener] of Object.entries(listeners)) removeEventListener(kind, listener);
       delete row.dataset.dragged;
       if (row.dataset.verdict === "left") paint(row, { verdict: "leave", strength: null });
       settle(list, paint);
       drop(row);
     };
-    grip.addEventListener("pointermove", follow);
-    grip.addEventListener("lostpointercapture", end, { once: true });
+    // On the window: a row that moves in the document loses the capture of its pointer.
+    const listeners = { pointermove: follow, pointerup: end, pointercancel: end };
+    for (const [kind, listener] of Object.entries(listeners)) addEventListener(kind, listener);
   });
 }

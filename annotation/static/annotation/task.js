@@ -37,7 +37,6 @@ const outbox = new Outbox({
   say,
   position: () => Number(task.dataset.position),
   stand: (standing) => (isKeyword() ? standKeyword(page, standing) : standDocument(page, standing)),
-  receive: (letter, { state }) => state === "superseded" && say("late"),
   over: () => location.reload(), // the page says why
 });
 
@@ -168,9 +167,16 @@ const KEYS = {
   "?": help,
 };
 
+/** Return the key's Latin letter, also on a keyboard of another script. */
+function nameOf({ key, code }) {
+  if (key === "\u061f") return "?";
+  if (key.length === 1 && key > "~") return /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : key;
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
 /** Return what a key does on this page, if it does anything. */
 function actionOf(event) {
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = nameOf(event);
   if (isKeyword()) {
     if (/^[1-5]$/.test(key)) return digitOnKeyword(page, Number(key));
     return KEYWORD_KEYS(page, event)[key] ?? KEYS[key];
@@ -245,4 +251,4 @@ function show(address) {
 }
 
 show(shownAt);
-outbox.send();
+if (outbox.pending.length) outbox.send();

@@ -1,4 +1,4 @@
-"""Admin pages of annotators, their sessions and what they answered."""
+"""Admin pages of annotators and their sessions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from django.http import HttpRequest
 from annotation import services
 from annotation.models import (
     Annotator,
-    Consensus,
-    ConsensusPair,
-    DocumentLabel,
-    Judgement,
     PolicyDecision,
     Session,
     SessionState,
@@ -71,7 +67,14 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     list_select_related = ("annotator", "project")
     search_fields = ("annotator__worker_id", "project__name", "project__slug")
     actions = ("process", "leave_out", "take_back")
-    readonly_fields = ("judgements_link", "minutes", "processing", "refined_link")
+    readonly_fields = (
+        "judgements_link",
+        "suggestions_link",
+        "contexts_link",
+        "minutes",
+        "processing",
+        "refined_link",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         decided = Q(judgements__is_current=True) & ~Q(judgements__verdict=Verdict.LEAVE)
@@ -88,6 +91,16 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     def judgements_link(self, session: Any) -> str:
         query = f"?session__id__exact={session.pk}"
         return link("admin:annotation_judgement_changelist", session._decided, query=query)
+
+    @admin.display(description="words suggested")
+    def suggestions_link(self, session: Session) -> str:
+        page, query = "admin:annotation_suggestion_changelist", f"?session__id__exact={session.pk}"
+        return link(page, session.suggestions.filter(is_withdrawn=False).count(), query=query)
+
+    @admin.display(description="looks at sentences")
+    def contexts_link(self, session: Session) -> str:
+        page, query = "admin:annotation_contextview_changelist", f"?session__id__exact={session.pk}"
+        return link(page, session.context_views.count(), query=query)
 
     @admin.display(description="active minutes", ordering="active_seconds")
     def minutes(self, session: Session) -> str:
@@ -135,74 +148,9 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         self.message_user(request, text, messages.SUCCESS)
 
 
-@admin.register(Consensus)
-class ConsensusAdmin(ReadOnlyAdmin[Consensus]):
-    list_display = ("project", "method", "people", "pairs_link", "refined_link", "made_at")
-    list_filter = ("method", "made_at")
-    list_select_related = ("project",)
-    search_fields = ("project__name", "project__slug")
-    readonly_fields = ("people", "pairs_link", "refined_link")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Consensus]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(_people=Count("members", distinct=True), _pairs=Count("pairs", distinct=True))
-        )
-
-    @admin.display(description="annotators")
-    def people(self, consensus: Any) -> int:
-        return int(consensus._people)
-
-    @admin.display(description="pairs of words")
-    def pairs_link(self, consensus: Any) -> str:
-        query = f"?consensus__id__exact={consensus.pk}"
-        return link("admin:annotation_consensuspair_changelist", consensus._pairs, query=query)
-
-    @admin.display(description="consensus embedding")
-    def refined_link(self, consensus: Consensus) -> str:
-        if consensus.refined_id is None:
-            return "–"
-        label = f"embedding {consensus.refined_id}"
-        return link("admin:models_ml_embedding_change", label, consensus.refined_id)
-
-
-@admin.register(ConsensusPair)
-class ConsensusPairAdmin(ReadOnlyAdmin[ConsensusPair]):
-    list_display = ("keyword", "word", "accepted", "rejected", "posterior", "consensus")
-    list_filter = ("consensus__project",)
-    list_select_related = ("keyword", "word", "consensus__project")
-    search_fields = ("keyword__text", "word__text")
-
-
 @admin.register(PolicyDecision)
 class PolicyDecisionAdmin(ReadOnlyAdmin[PolicyDecision]):
     list_display = ("session", "block", "kind", "reason", "made_at")
     list_filter = ("kind", "session__project", "made_at")
     list_select_related = ("session__annotator", "session__project")
     search_fields = ("session__annotator__worker_id", "reason")
-
-
-@admin.register(Judgement)
-class JudgementAdmin(ReadOnlyAdmin[Judgement]):
-    list_display = (
-        "keyword",
-        "word",
-        "verdict",
-        "is_added",
-        "is_current",
-        "revision",
-        "session",
-        "created_at",
-    )
-    list_filter = ("verdict", "is_added", "is_control", "is_current", "session__project")
-    list_select_related = ("keyword__word", "word", "session__annotator", "session__project")
-    search_fields = ("keyword__word__text", "word__text", "session__annotator__worker_id")
-
-
-@admin.register(DocumentLabel)
-class DocumentLabelAdmin(ReadOnlyAdmin[DocumentLabel]):
-    list_display = ("document", "label", "is_current", "revision", "session", "created_at")
-    list_filter = ("label", "is_current", "session__project")
-    list_select_related = ("document", "session__annotator", "session__project")
-    search_fields = ("document__text", "session__annotator__worker_id")

@@ -1,0 +1,7 @@
+"""Admin pages of projects, the work made from them, and who has it."""
+
+from tasks.admin.consents import ConsentVersionAdmin
+from tasks.admin.hits import AssignmentAdmin, HITAdmin
+from tasks.admin.projects import ProjectAdmin
+
+__all__ = ["AssignmentAdmin", "ConsentVersionAdmin", "HITAdmin", "ProjectAdmin"]
