@@ -139,6 +139,15 @@ def test_words_in_neither_list_are_left_open_again(ranking):
     assert visitor.session.judgements.answered().count() == 1
 
 
+def test_a_ranking_keeps_which_words_are_open_on_purpose(ranking):
+    sheet, visitor, (one, two, *_) = ranking
+    keyword = visitor.item(1).keyword
+    sheet.rank(keyword, "target", best_first=ids([one]), worst_first=[], left=ids([two]))
+    assert stored(visitor) == {one.text: ("accept", 1.0), two.text: ("leave", 0.0)}
+    with pytest.raises(NotAnswerable, match="not part of your task"):
+        sheet.rank(keyword, "target", best_first=[], worst_first=[], left=[10**9])
+
+
 def test_a_ranking_says_nothing_of_the_other_language(ranking):
     sheet, visitor, words = ranking
     keyword = visitor.item(1).keyword

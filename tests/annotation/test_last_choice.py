@@ -53,7 +53,7 @@ def label(visitor, said, **more):
     return letter("label", document=visitor.item(2).document.pk, label=said, **more)
 
 
-def ranking(visitor, best, worst=(), **more):
+def ranking(visitor, best, worst=(), left=(), **more):
     """Return a letter about the order of the target words, by their places among them."""
     words = [word.pk for word in neighbours(visitor) if word.vocabulary.tag == "sw"]
     return letter(
@@ -62,6 +62,7 @@ def ranking(visitor, best, worst=(), **more):
         side="target",
         best_first=[words[place] for place in best],
         worst_first=[words[place] for place in worst],
+        left=[words[place] for place in left],
         **more,
     )
 
@@ -104,7 +105,8 @@ def write_label(visitor, rng, **stamp):
 def write_ranking(visitor, rng, **stamp):
     places = rng.sample(range(3), 3)
     first, second = sorted(rng.choices(range(4), k=2))
-    return ranking(visitor, places[:first], places[second:], **stamp)
+    left = rng.choice([places[first:second], []])
+    return ranking(visitor, places[:first], places[second:], left, **stamp)
 
 
 def live_through(visitor, rng, write):

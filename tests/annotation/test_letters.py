@@ -20,6 +20,8 @@ from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
 
+NO_ORDER = {"best_first": [], "worst_first": [], "left": []}
+
 
 @pytest.fixture
 def pair(visitor):
@@ -71,7 +73,7 @@ def test_a_letter_of_each_kind_is_stored_once_and_told_what_counts(visitor_of):
     ]
     for visitor, one, told in sent:
         assert visitor.deliver(one) == [{"id": one["id"], "state": "saved", **told}]
-    ranked = letter("ranking", **column, best_first=[best], worst_first=[])
+    ranked = letter("ranking", **column, best_first=[best], worst_first=[], left=[])
     receipt = ranking.deliver(ranked)[0]
     assert (receipt["state"], receipt["revision"]) == ("saved", 1)
     assert receipt["words"][str(best)] == {"verdict": "accept", "strength": 1.0, "revision": 1}
@@ -157,7 +159,12 @@ def test_what_is_no_letter_at_all_is_refused(visitor, junk):
 
 def test_a_refusal_says_what_is_wrong(visitor_of):
     ranking = visitor_of(make_project(answer_form="ranking"))
-    column = {"keyword": ranking.item(1).keyword.pk, "side": "target", "worst_first": []}
+    column = {
+        "keyword": ranking.item(1).keyword.pk,
+        "side": "target",
+        "worst_first": [],
+        "left": [],
+    }
     receipt = ranking.answer("ranking", **column, best_first=["x"])
     assert receipt["detail"] == "best_first: A valid integer is required."
 
@@ -166,8 +173,8 @@ def test_a_refusal_says_what_is_wrong(visitor_of):
     ("form", "kind", "said"),
     [
         ("verdict", "grade", {"grade": 4}),
-        ("verdict", "ranking", {"side": "target", "best_first": [], "worst_first": []}),
-        ("graded", "ranking", {"side": "target", "best_first": [], "worst_first": []}),
+        ("verdict", "ranking", {"side": "target", **NO_ORDER}),
+        ("graded", "ranking", {"side": "target", **NO_ORDER}),
         ("ranking", "grade", {"grade": 4}),
     ],
 )
@@ -189,7 +196,7 @@ def test_a_grade_that_there_is_not_is_refused(visitor_of, grade):
 @pytest.mark.parametrize("places", [None, "x", {}, [None], [10**9], [1] * 101])
 def test_a_ranking_that_makes_no_sense_is_refused(visitor_of, places):
     visitor = visitor_of(make_project(answer_form="ranking"))
-    column = {"keyword": visitor.item(1).keyword.pk, "side": "target", "best_first": []}
+    column = {"keyword": visitor.item(1).keyword.pk, "side": "target", "best_first": [], "left": []}
     assert visitor.answer("ranking", **column, worst_first=places)["state"] == "refused"
     assert not Judgement.objects.exists()
 
