@@ -62,11 +62,12 @@ def main() -> None:
     with page_site.own_site():
         small = make_project(keywords=3, neighbours=1, documents=1)
         large = large_project(past=options.past, present=options.people)
+        links = open_links(large)
         report_statements(small, large)
         with page_site.served(options.processes) as ports:
             for project in (small, large):
                 report_weight(project, ports[0])
-            people = [Person(link, port) for link, port in zip(open_links(large), cycle(ports))]
+            people = [Person(link, port) for link, port in zip(links, cycle(ports))]
             report_times(people, think_s=options.think, seconds=options.seconds)
 
 
@@ -330,6 +331,8 @@ class Person:
 
 def report_times(people: Sequence[Person], *, think_s: float, seconds: float) -> None:
     """Print what requests take with one person at work and with all."""
+    busy = os.getloadavg()[0]  # above the processors, times say more of other work than of ours
+    print(f"times; before them, {busy:.1f} processes were busy on {os.cpu_count()} processors")
     alone = at_work(people[:1], think_s=0, seconds=seconds / 3)
     say_times("one annotator", alone, seconds / 3)
     together = at_work(people, think_s=think_s, seconds=seconds)
