@@ -38,8 +38,7 @@ class Visit:
 
     @property
     def project(self) -> Project:
-        """The project, as the session has it: with its vocabularies read already."""
-        return self.session.project if self.session else self.assignment.hit.project
+        return self.assignment.hit.project
 
     @property
     def is_submitted(self) -> bool:

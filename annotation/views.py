@@ -286,8 +286,6 @@ def _reorder(
     """
     column = _column_of(session, keyword, word)
     shown = next((one for one in column.words if one.word == word), None)
-    if shown is None and given not in Verdict.values:
-        raise NotAnswerable(_("This word is not part of your task."))
     if given in Verdict.values and (shown is None or shown.is_added):
         sheet.judge(keyword, word, Answer(Verdict(given)))
         column = _column_of(session, keyword, word)
