@@ -34,7 +34,7 @@ OVERFLOW = """() => { const { scrollWidth, clientWidth } = document.documentElem
 
 # A box to tick is hit by its label.
 SMALL_TARGETS = """() => [...document.querySelectorAll(
-    "a[href], button, textarea, summary, label:has(input), .grip, " +
+    "a[href], button, textarea, summary, label:has([type=checkbox], [type=radio]), .grip, " +
     "input:not([type=hidden], [type=checkbox], [type=radio])")]
   .filter((one) => one.checkVisibility() && !one.matches(".skip"))
   .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])

@@ -104,6 +104,10 @@ def use_beginning(page):
     yield "welcome, agreed"
     page.goto(f"{page.task}practice/")
     yield "practice"
+    page.locator("form.trial label:has([type=radio])").first.click()
+    press(page, "Check")
+    page.get_by_role("button", name="Check again").wait_for()
+    yield "practice, checked"
 
 
 def use_keyword_page(page):
