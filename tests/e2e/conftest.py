@@ -35,21 +35,34 @@ def new_device(browser, live_server, settings):
     """Give a function that makes a browser of its own; its pages may log that a request failed,
     since that is what the tests are about, but no error besides."""
     settings.SITE_URL = live_server.url
-    contexts, wrongs = [], []
+    contexts, wrongs, under_way = [], [], set()
 
     def log(line):
         if line.type == "error" and not line.text.startswith("Failed to load resource: "):
             wrongs.append(line.text)
+
+    def start(request):
+        under_way.add(request)
+
+    def end(request):
+        under_way.discard(request)
 
     def make(*, site=live_server.url, **options):
         context = browser.new_context(base_url=site, **options)
         context.set_default_timeout(10_000)
         context.on("console", log)
         context.on("weberror", lambda error: wrongs.append(str(error.error)))
+        context.on("request", start)
+        context.on("requestfinished", end)
+        context.on("requestfailed", end)
         contexts.append(context)
         return context
 
     yield make
+    # The database is about to be emptied, which a request that is being answered would hold up.
+    for _ in range(20):
+        if under_way and contexts[0].pages:
+            contexts[0].pages[0].wait_for_timeout(50)
     for context in contexts:
         context.close()
     assert not wrongs

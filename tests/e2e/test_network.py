@@ -184,12 +184,12 @@ def test_a_report_of_a_problem_waits_too_and_many_long_ones_pass_together(new_de
     page = open_task(device, assignment)
     device.set_offline(True)
     page.locator("#problem summary").click()
-    for number in range(12):
-        page.locator("#problem-text").fill(f"{number} " + "ሕክምና " * 330)
+    for number in range(16):
+        page.locator("#problem-text").fill(f"{number} " + "ሕክምና " * 390)
         page.get_by_role("button", name="Send", exact=True).click()
     device.set_offline(False)
     wait_until_sent(page)
-    assert Problem.objects.count() == 12
+    assert Problem.objects.count() == 16
 
 
 # --- Where nothing can be stored -----------------------------------------------------------------

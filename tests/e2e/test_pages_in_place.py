@@ -110,9 +110,10 @@ def test_what_the_server_says_of_a_page_is_not_shown_on_the_next(page, assignmen
     go(page, "prev")
     before = seen(page)
     held[0].continue_()
-    page.unroute("**/answers")
-    wait_until_sent(page)
+    page.wait_for_timeout(300)  # what it asks next is held again
     assert seen(page) == before
+    page.unroute("**/answers")  # which lets go what was held
+    wait_until_sent(page)
     is_same(page, assignment)
     go(page, "next")
     go(page, "next")
@@ -146,6 +147,17 @@ def test_a_page_fetched_ahead_too_late_does_not_hide_what_was_answered_on_it(
     page.context.set_offline(True)
     go(page, "prev")
     assert is_pressed(page, "muuguzi", "Reject")
+
+
+def test_a_page_that_was_left_while_it_saved_does_not_say_so_for_ever(page):
+    hold(page, "**/answers")
+    press(page, "nurse", "Accept")
+    go(page, "next")
+    page.unroute("**/answers")  # which lets go what was held
+    wait_until_sent(page)
+    page.context.set_offline(True)
+    go(page, "prev")
+    expect(page.locator(".status")).to_have_text("Saved")
 
 
 # --- Taking back ---------------------------------------------------------------------------------

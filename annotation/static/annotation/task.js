@@ -266,7 +266,9 @@ function show(address) {
   if (isKeyword()) showKeyword(page);
   else showDocument(page);
   paintPending();
+  const isKept = "state" in document.querySelector(".status").dataset;
   if (!outbox.isEmpty) say("saving");
+  else if (isKept) say("saved"); // it was left with what was true then
   setTimeout(fetchAhead, 500);
 }
 
