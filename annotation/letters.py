@@ -27,7 +27,7 @@ from annotation.answering import (
     open_sheet,
 )
 from annotation.models import DocumentLabel, Judgement, Session, Suggestion, Verdict
-from annotation.services import Sign
+from annotation.work_time import Sign
 from models_ml.models import Document, Keyword, Side, Word
 from tasks.models import Assignment
 

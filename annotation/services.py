@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -22,21 +20,11 @@ from annotation.models import (
     SessionNeighbour,
     SessionState,
 )
+from annotation.work_time import Sign, WorkTime
 from models_ml import jobs
 from models_ml.models import Keyword, Neighbour
 from tasks import services as tasks_services
 from tasks.models import Assignment, AssignmentState, ConsentVersion, HITItem
-
-# A longer pause than this between two signs of life is a break, not work.
-IDLE = timedelta(seconds=60)
-
-
-@dataclass(frozen=True)
-class Sign:
-    """A moment at which an annotator was at work."""
-
-    at: datetime
-    on_document: bool = False
 
 
 def open_session(assignment: Assignment) -> Session:
@@ -62,35 +50,41 @@ def note_presence(session: Session, *, on_document: bool = False) -> None:
 
 
 def note_signs(session: Session, signs: Iterable[Sign]) -> None:
-    """Count the time between an open session's signs of life as work; a longer gap was a break.
-
-    Signs may come late, of work without a connection; what was counted once is not counted again.
-    """
-    seen = session.last_seen_at
-    worked_s = on_documents_s = 0.0
-    newest = seen
-    for sign in sorted(signs, key=lambda sign: sign.at):
-        if newest is not None and sign.at <= newest:
-            continue
-        gap = sign.at - newest if newest else None
-        newest = sign.at
-        if gap and gap <= IDLE:
-            worked_s += gap.total_seconds()
-            on_documents_s += gap.total_seconds() if sign.on_document else 0.0
-    if newest == seen:
-        return
-    # Conditional on what was read: of two requests at once, only one counts the gap.
-    Session.objects.filter(pk=session.pk, last_seen_at=seen, state=SessionState.OPEN).update(
-        last_seen_at=newest,
-        active_seconds=F("active_seconds") + worked_s,
-        document_seconds=F("document_seconds") + on_documents_s,
-    )
+    """Count the time between an open session's signs of work, whenever they come."""
+    time = _work_time(session)
+    time.note(signs)
+    _store_work_time(session, time)
 
 
 def take_break(session: Session) -> None:
-    """Count the work until now, and nothing until the next sign of life."""
-    note_presence(session)
-    Session.objects.filter(pk=session.pk, state=SessionState.OPEN).update(last_seen_at=None)
+    """Count the work until now, and nothing until the next sign of it."""
+    time = _work_time(session)
+    time.pause(timezone.now())
+    _store_work_time(session, time)
+
+
+def _work_time(session: Session) -> WorkTime:
+    return WorkTime(
+        seen_at=session.last_seen_at,
+        paused_at=session.paused_at,
+        gap_began_at=session.gap_began_at,
+        gap_ended_at=session.gap_ended_at,
+    )
+
+
+def _store_work_time(session: Session, time: WorkTime) -> None:
+    if time == _work_time(session):
+        return
+    # Conditional on what was read: of two requests at once, only one counts the time.
+    unchanged = {"last_seen_at": session.last_seen_at, "gap_began_at": session.gap_began_at}
+    Session.objects.filter(pk=session.pk, state=SessionState.OPEN, **unchanged).update(
+        last_seen_at=time.seen_at,
+        paused_at=time.paused_at,
+        gap_began_at=time.gap_began_at,
+        gap_ended_at=time.gap_ended_at,
+        active_seconds=F("active_seconds") + time.worked.total_seconds(),
+        document_seconds=F("document_seconds") + time.on_documents.total_seconds(),
+    )
 
 
 @transaction.atomic

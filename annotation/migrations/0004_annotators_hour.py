@@ -156,4 +156,19 @@ class Migration(migrations.Migration):
             model_name='suggestion',
             constraint=models.UniqueConstraint(fields=('session', 'keyword', 'side', 'text'), name='suggestion_once'),
         ),
+        migrations.AddField(
+            model_name='session',
+            name='gap_began_at',
+            field=models.DateTimeField(blank=True, help_text='the last silence that was not counted as work, to be filled by late signs of it', null=True),
+        ),
+        migrations.AddField(
+            model_name='session',
+            name='gap_ended_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='session',
+            name='paused_at',
+            field=models.DateTimeField(blank=True, help_text='a break is taken since then', null=True),
+        ),
     ]

@@ -82,6 +82,13 @@ class Session(models.Model):
     practised_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True, help_text="a break is taken since then")
+    gap_began_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="the last silence that was not counted as work, to be filled by late signs of it",
+    )
+    gap_ended_at = models.DateTimeField(null=True, blank=True)
     active_seconds = models.FloatField(
         default=0, help_text="time at work: gaps of over a minute are not counted"
     )

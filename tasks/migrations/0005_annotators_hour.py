@@ -71,4 +71,9 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('project', 'number'), name='consent_version_once')],
             },
         ),
+        migrations.AlterField(
+            model_name='project',
+            name='hourly_pay',
+            field=models.DecimalField(blank=True, decimal_places=2, help_text='for the reports, and shown to annotators where there is no pay note; nothing is paid by it', max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(0)]),
+        ),
     ]

@@ -211,7 +211,8 @@ class Project(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text="what an annotator's hour costs, for the reports; nothing is paid by it",
+        help_text="for the reports, and shown to annotators where there is no pay note; nothing is "
+        "paid by it",
     )
     currency = models.CharField(
         max_length=3,

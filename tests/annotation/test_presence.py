@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation import services
 from annotation.models import Session
-from annotation.services import Sign
+from annotation.work_time import IDLE, Sign
 from tests.annotation.test_pages import accept, neighbours
 from tests.annotation.visitor import letter
 from tests.factories import make_project
@@ -51,8 +51,8 @@ def test_more_than_a_minute_without_a_sign_is_no_work(visitor):
 
 def test_just_a_minute_is_work(visitor):
     now = timezone.now()
-    services.note_signs(visitor.session, [Sign(now - services.IDLE), Sign(now)])
-    assert worked_s(visitor) == services.IDLE.total_seconds()
+    services.note_signs(visitor.session, [Sign(now - IDLE), Sign(now)])
+    assert worked_s(visitor) == IDLE.total_seconds()
 
 
 def test_work_without_a_connection_is_counted_when_its_letters_come(visitor):
@@ -99,13 +99,33 @@ def test_a_break_is_not_counted_however_short(visitor):
     Session.objects.update(last_seen_at=timezone.now() - timedelta(seconds=30))
     assert visitor.post("break/")["Location"] == visitor.url("break/")
     assert worked_s(visitor) == pytest.approx(30, abs=2)
-    assert visitor.session.last_seen_at is None
     before = worked_s(visitor)
     visitor.text("break/")  # a look at it does not end it
-    assert visitor.session.last_seen_at is None
+    assert visitor.session.paused_at is not None
     visitor.text("1/")
     assert worked_s(visitor) == before
-    assert visitor.session.last_seen_at is not None
+    assert visitor.session.paused_at is None
+
+
+def test_letters_repeated_after_a_break_are_not_counted_again(visitor):
+    sent = signs(-90, -60, -30)
+    visitor.deliver(*sent)
+    before = worked_s(visitor)
+    visitor.post("break/")
+    after_break = worked_s(visitor)
+    visitor.deliver(*sent)
+    visitor.deliver(*sent)
+    assert before == pytest.approx(60, abs=0.1)
+    assert worked_s(visitor) == after_break
+
+
+def test_work_without_a_connection_counts_although_a_page_was_opened_before_it_was_told(visitor):
+    visitor.deliver(*signs(-300))
+    visitor.text("1/")  # back, with a connection: the letters follow
+    for _ in range(2):
+        visitor.deliver(*signs(-280, -240, -200, -50))
+    # Of 300 seconds, the 150 between -200 and -50 were a silence.
+    assert worked_s(visitor) == pytest.approx(150, abs=2)
 
 
 def test_a_page_that_is_fetched_ahead_is_no_sign_of_life(visitor):
