@@ -59,9 +59,11 @@ class Vocabulary(models.Model):
 
 
 def fold(text: str) -> str:
-    """Return text without case and diacritics, for a search that forgives both."""
+    """Return text without case, diacritics and joiners, for a search that forgives all three."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    return "".join(
+        c for c in decomposed if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
+    )
 
 
 class WordQuerySet(models.QuerySet["Word"]):

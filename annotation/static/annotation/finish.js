@@ -1,6 +1,6 @@
 // The last page: nothing is submitted before every answer has reached the server.
 
-import { Outbox, setClock } from "./queue.js";
+import { Outbox, setClockByPage } from "./queue.js";
 
 const form = document.querySelector("form.submit");
 const line = document.querySelector(".status");
@@ -10,7 +10,7 @@ function say(state, detail) {
   line.textContent = [line.dataset[state], detail].filter(Boolean).join(" ");
 }
 
-setClock(form.dataset.now);
+setClockByPage(form.dataset.now);
 const outbox = new Outbox({
   task: form.dataset.queue,
   url: form.dataset.answers,
@@ -25,7 +25,7 @@ if (!outbox.isEmpty) {
 }
 
 form.addEventListener("submit", (event) => {
-  if (outbox.isEmpty) return;
+  if (!outbox.pending.length) return;
   event.preventDefault();
   outbox.whenEmpty(() => form.submit());
 });

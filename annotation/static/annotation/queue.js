@@ -13,13 +13,25 @@ const IS_OVER = [403, 404, 410];
 
 /* --- The server's clock ------------------------------------------------------------------- */
 
-// Which choice is the last is told by time, so devices reckon by the server's clock. What it said
-// was always a little earlier when it arrived, so the greatest difference is the nearest to true.
-let ahead = -Infinity;
+// Which choice is the last is told by time, so devices reckon by the server's clock: it said its
+// time midway between question and answer, give or take half of what they took.
+let ahead = 0;
+let doubt = Infinity;
 let last = 0;
 
-export function setClock(serverNow) {
-  ahead = Math.max(ahead, Number(serverNow) - performance.now());
+/** Set the clock by what the server said, if that is surer or shows that the device slept. */
+export function setClock(serverNow, asked, answered) {
+  const said = Number(serverNow) - (asked + answered) / 2;
+  const doubted = (answered - asked) / 2;
+  if (doubted > doubt && Math.abs(said - ahead) <= doubted + doubt) return;
+  ahead = said;
+  doubt = doubted;
+}
+
+/** Set the clock by a page that says when it was made. */
+export function setClockByPage(serverNow) {
+  const [page] = performance.getEntriesByType("navigation");
+  setClock(serverNow, page?.requestStart ?? 0, page?.responseStart || performance.now());
 }
 
 /** Return the server's time in milliseconds, later with every call. */
@@ -152,7 +164,7 @@ export class Outbox {
 
   /** Run an action as soon as everything is sent. */
   whenEmpty(action) {
-    if (this.isEmpty) return action();
+    if (!this.pending.length) return action();
     this.#waiting.push(action);
     this.send();
   }
@@ -181,6 +193,7 @@ export class Outbox {
 
   async #sendSome() {
     const letters = this.pending.slice(0, LETTERS_AT_ONCE);
+    const asked = performance.now();
     const position = this.#hooks.position?.();
     const { status, reply } = await this.#post({
       letters: letters.map(({ subject, shows, ...letter }) => letter),
@@ -192,7 +205,7 @@ export class Outbox {
       return this.#hooks.over();
     }
     const { now, standing, receipts = [], detail } = reply;
-    if (now) setClock(now);
+    if (now) setClock(now, asked, performance.now());
     letters.forEach((letter) => this.#letters.drop(letter));
     // The answer is about a page that somebody may have left meanwhile.
     if (standing && position === this.#hooks.position?.()) this.#hooks.stand(standing);

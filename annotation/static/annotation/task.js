@@ -3,7 +3,7 @@
 // into the page as text, never as HTML.
 
 import { actOnDocument, showDocument, standDocument } from "./documents.js";
-import { Outbox, setClock, storage, tick } from "./queue.js";
+import { Outbox, setClockByPage, storage, tick } from "./queue.js";
 import {
   KEYWORD_KEYS,
   actOnKeyword,
@@ -30,7 +30,7 @@ function say(state, detail) {
   line.textContent = [text, detail].filter(Boolean).join(" ");
 }
 
-setClock(task.dataset.now);
+setClockByPage(task.dataset.now);
 
 const outbox = new Outbox({
   task: task.dataset.queue,
