@@ -25,7 +25,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 
-from annotation import answering, pages, practising, services, welcoming
+from annotation import answering, ordering, pages, practising, progress, services, welcoming
 from annotation.access import (
     LinkEnded,
     LinkResting,
@@ -157,7 +157,7 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         request,
         visit,
         "welcome",
-        outline=pages.outline(visit.assignment),
+        outline=progress.outline(visit.assignment),
         pictures=welcoming.pictures(translation.get_language()),
         steps=pages.grade_steps(),
         categories=visit.project.categories.all(),
@@ -201,7 +201,7 @@ def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
         with answering.open_sheet(session, visit.assignment) as sheet:
             anchor = _take_answer(request, sheet, session, asked)
         return _see("item", visit.token, position, anchor=anchor)
-    pace = pages.pace(session, visit.assignment)
+    pace = progress.pace(session, visit.assignment)
     page = {
         "item": asked,
         "position": position,
@@ -290,11 +290,11 @@ def _reorder(
         sheet.judge(keyword, word, Answer(Verdict(given)))
         column = _column_of(session, keyword, word)
     if given == Verdict.LEAVE and word not in column:
-        order = pages.order_of(column)
+        order = ordering.order_of(column)
     elif given in Verdict.values:
-        order = pages.placed(column, word, Verdict(given))
+        order = ordering.placed(column, word, Verdict(given))
     elif word in column:
-        order = pages.moved(column, word, up=given == "up")
+        order = ordering.moved(column, word, up=given == "up")
     else:
         raise NotAnswerable(_("This word is not part of your task."))
     sheet.rank(
@@ -379,15 +379,15 @@ def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         services.submit_assignment(session, visit.assignment)
         return _see("finish", visit.token)
-    page: dict[str, object] = {"summary": pages.summary(session, visit.assignment)}
+    page: dict[str, object] = {"summary": progress.summary(session, visit.assignment)}
     if not visit.is_submitted:
         services.note_presence(session)
         page["count"] = visit.assignment.hit.items.count()
         page["now_ms"] = round(timezone.now().timestamp() * 1000)
         return _render(request, visit, "finish", **page)
-    following = pages.following(visit.assignment)
+    following = progress.following(visit.assignment)
     if following is not None:
         page["continue_url"] = platform_of(following.hit.platform).task_url(following)
     elif session.state == SessionState.SUBMITTED:
-        page["next"] = pages.next_session(session)
+        page["next"] = progress.next_session(session)
     return _render(request, visit, "done", **page)
