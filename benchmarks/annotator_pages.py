@@ -9,7 +9,8 @@ The site is served as in production (`page_site.py`), with a small project and a
   large project may not need one more.
 - Time: on the server (`timed_wsgi.py`: all of Django, but no waiting for a free thread), by the
   clock and of the processor alone; and for the client. An annotator opens a page, sends ten answers
-  one by one and looks for a word, thinking before each; then goes to the next page. One who is
+  one by one and looks for a word, thinking before each; then goes to the next page. People begin
+  one after the other, within the time that a page takes them, which is not counted. One who is
   alone does not think, so that there is enough to count.
 """
 
@@ -285,15 +286,18 @@ class Person:
         self._link, self._port = link, port
         self._random = random.Random(link.path)  # noqa: S311
 
-    def work(self, *, think_s: float, until: float) -> list[Sample]:
-        """Return what each request took, one page after the other until then."""
+    def work(self, *, think_s: float, begin: float, until: float) -> list[Sample]:
+        """Return what each request took in this time, one page after the other."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
         samples = []
+        time.sleep(self._random.uniform(0, max(0.0, begin - time.monotonic())))
         for request, method, path, body in self._clicks():
             time.sleep(think_s * self._random.uniform(0.5, 1.5))
-            if time.monotonic() > until:
+            if (now := time.monotonic()) > until:
                 break
-            samples.append(self._send(connection, request, method, path, body))
+            sample = self._send(connection, request, method, path, body)
+            if now >= begin:
+                samples.append(sample)
         connection.close()
         return samples
 
@@ -346,9 +350,10 @@ def report_times(people: Sequence[Person], *, think_s: float, seconds: float) ->
 
 def at_work(people: Sequence[Person], *, think_s: float, seconds: float) -> list[Sample]:
     """Return what all requests of people took who work at the same time."""
-    until = time.monotonic() + seconds
+    begin = time.monotonic() + think_s * (LETTERS_A_PAGE + 2)
+    until = begin + seconds
     with ThreadPoolExecutor(len(people)) as pool:
-        work = [pool.submit(one.work, think_s=think_s, until=until) for one in people]
+        work = [pool.submit(one.work, think_s=think_s, begin=begin, until=until) for one in people]
         return [sample for one in work for sample in one.result()]
 
 
