@@ -49,6 +49,7 @@ class Market:
         self.mode = mode
         self.holds_rewards = holds_rewards
         self.reuses_assignment_ids = True
+        self.lag_s = 0.0  # until the API shows what was submitted; minutes were seen in public
         self.ledger = Ledger()
         self.hit_types: dict[str, HITType] = {}
         self.hits: dict[str, HIT] = {}

@@ -11,10 +11,15 @@ from tests.stand_ins.mturk.records import HANDED_IN, Assignment, BonusPayment, S
 OVERRIDE_S = 30 * DAY_S
 
 
+def is_handed_in(market: Market, held: Assignment) -> bool:
+    """Return whether the API shows an assignment as submitted yet."""
+    return held.submitted_at is not None and market.now >= held.submitted_at + market.lag_s
+
+
 def handed_in(market: Market, assignment_id: str, *, else_allowed: str) -> Assignment:
     """Return an assignment that was submitted; one that is being worked on is in no state yet."""
     held = market.assignment(assignment_id)
-    if held.status not in HANDED_IN:
+    if not is_handed_in(market, held):
         raise wrong_assignment_state(else_allowed)
     return held
 
@@ -29,7 +34,8 @@ def get_assignment(market: Market, parameters: Shape) -> Shape:
 def list_assignments(market: Market, parameters: Shape) -> Shape:
     hit = market.hit(parameters["HITId"])
     wanted = parameters.get("AssignmentStatuses") or HANDED_IN
-    rows = [held for held in hit.assignments if held.status in wanted]
+    shown = [held for held in hit.assignments if is_handed_in(market, held)]
+    rows = [held for held in shown if held.status in wanted]
     rows.sort(key=lambda held: held.submitted_at)
     return page("Assignments", [held.as_shape() for held in rows], parameters)
 

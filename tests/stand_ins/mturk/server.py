@@ -11,7 +11,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tests.stand_ins.mturk.errors import (
     ServiceError,
@@ -32,7 +32,9 @@ from tests.stand_ins.mturk.wire import (
 from tests.stand_ins.mturk.workers import Refused, Workers, fields_of
 
 SUBMIT_PATH = "/mturk/externalSubmit"
-PAGE = "<!doctype html><html lang=en><title>Mechanical Turk</title><h1>{}</h1>"
+TASK_PATH, PREVIEW_PATH = "/mturk/task", "/mturk/preview"
+PAGE = "<!doctype html><html lang=en><title>Mechanical Turk</title>{}"
+FRAME = '<iframe name="task" title="Task" width="100%" height="800" src="{}"></iframe>'
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,22 @@ class MTurk(Workers):
     def advance(self, seconds: float) -> None:
         """Move the marketplace's clock on."""
         self.market.advance(seconds)
+
+    def task_page(self, assignment_id: str) -> str:
+        """Return the address of the marketplace's page with the accepted task in its frame."""
+        return f"{self.url}{TASK_PATH}?{urlencode({'assignmentId': assignment_id})}"
+
+    def preview_page(self, hit_id: str) -> str:
+        """Return the address of the marketplace's page with the preview in its frame."""
+        return f"{self.url}{PREVIEW_PATH}?{urlencode({'hitId': hit_id})}"
+
+    def framed(self, path: str, query: dict[str, str]) -> str:
+        """Return what the frame of one of the marketplace's pages shows."""
+        if path == TASK_PATH:
+            return self.task_url(query.get("assignmentId", ""))
+        if path == PREVIEW_PATH:
+            return self.preview_url(query.get("hitId", ""))
+        raise Refused(f"there is no page {path}")
 
     def calls_of(self, operation: str) -> list[Call]:
         with self.market.lock:
@@ -165,16 +183,26 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is not None:
             self._send(*answer, kind="application/x-amz-json-1.1")
 
+    def do_GET(self) -> None:
+        there = urlsplit(self.path)
+        try:
+            framed = self.mturk.framed(there.path, dict(fields_of(there.query)))
+        except (Refused, ServiceError) as refusal:
+            self._page(404, f"<h1>{escape(str(refusal))}</h1>")
+        else:
+            self._page(200, FRAME.format(escape(framed)))
+
     def _submit(self, body: bytes) -> None:
         try:
             self.mturk.submit_form(fields_of(body.decode()))
         except Refused as refusal:
-            self._page(400, f"There was a problem submitting your results: {refusal}")
+            problem = f"There was a problem submitting your results: {refusal}"
+            self._page(400, f"<h1>{escape(problem)}</h1>")
         else:
-            self._page(200, "Your results have been submitted")
+            self._page(200, "<h1>Your results have been submitted</h1>")
 
-    def _page(self, status: int, text: str) -> None:
-        self._send(status, PAGE.format(escape(text)).encode(), kind="text/html; charset=utf-8")
+    def _page(self, status: int, content: str) -> None:
+        self._send(status, PAGE.format(content).encode(), kind="text/html; charset=utf-8")
 
     def _send(self, status: int, body: bytes, *, kind: str) -> None:
         self.send_response(status)

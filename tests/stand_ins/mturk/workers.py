@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 from tests.stand_ins.mturk.checks import external_url
@@ -29,6 +29,7 @@ class Workers:
 
     market: Market
     turk_submit_to: str
+    frame_origin: str | None = None  # a local server that stands for the https address of HITs
 
     def add_worker(self, worker: Worker) -> None:
         """Say more of a worker than the marketplace assumes: country, approvals, Masters."""
@@ -133,6 +134,9 @@ class Workers:
 
     def _address(self, hit: HIT, parameters: dict[str, str]) -> str:
         url = external_url(hit.question)
+        if self.frame_origin:
+            there = urlsplit(url)
+            url = self.frame_origin + there._replace(scheme="", netloc="").geturl()
         return url + ("&" if "?" in url else "?") + urlencode(parameters)
 
 
