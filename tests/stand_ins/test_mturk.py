@@ -139,6 +139,15 @@ def test_pages_give_every_hit_once(client, make_hit):
     assert client.list_hits()["NumResults"] == 10
 
 
+def test_a_full_page_has_a_token_even_where_nothing_follows(client, make_hit):
+    for _ in range(10):
+        make_hit()
+    token = client.list_hits()["NextToken"]
+    last = client.list_hits(NextToken=token)
+    assert (last["NumResults"], last["HITs"]) == (0, [])
+    assert "NextToken" not in last
+
+
 def test_a_page_has_at_most_a_hundred_rows_and_its_own_token(client, make_hit):
     for _ in range(2):
         make_hit()
@@ -195,7 +204,7 @@ def test_a_hit_is_deleted_only_when_nothing_is_left_to_decide(client, mturk, mak
 def test_reviewable_hits_can_be_put_aside(client, mturk, make_hit):
     hit_id = make_hit()
     mturk.advance(8 * DAY_S)
-    assert hit_ids([client.list_reviewable_hits()]) == [hit_id]
+    assert client.list_reviewable_hits()["HITs"] == [{"HITId": hit_id}]
     client.update_hit_review_status(HITId=hit_id)
     assert hit_ids([client.list_reviewable_hits()]) == []
     assert hit_ids([client.list_reviewable_hits(Status="Reviewing")]) == [hit_id]

@@ -119,10 +119,11 @@ def list_hits_for_qualification_type(market: Market, parameters: Shape) -> Shape
 
 
 def list_reviewable_hits(market: Market, parameters: Shape) -> Shape:
+    """Return ids alone: seen in public (aws-sdk-js's issue 2522)."""
     status = parameters.get("Status", "Reviewable")
     hit_type_id = parameters.get("HITTypeId")
     rows = [
-        hit.as_shape(market.now)
+        {"HITId": hit.hit_id}
         for hit in listed(market)
         if hit.status(market.now) == status and hit_type_id in (None, hit.hit_type.hit_type_id)
     ]

@@ -13,7 +13,11 @@ DEFAULT_SIZE = 10
 
 
 def page(name: str, rows: list[Shape], parameters: Shape) -> Shape:
-    """Return one page of `rows` as a list operation's answer; no token where nothing follows."""
+    """Return one page of `rows` as a list operation's answer.
+
+    A full page has a token even where nothing follows, so the last page may be empty: a guess, from
+    an answer seen in public that had a token beside its only row.
+    """
     listing = json.dumps(
         [name, {k: v for k, v in parameters.items() if k not in ("NextToken", "MaxResults")}]
     )
@@ -21,7 +25,7 @@ def page(name: str, rows: list[Shape], parameters: Shape) -> Shape:
     stop = start + parameters.get("MaxResults", DEFAULT_SIZE)
     shown = rows[start:stop]
     answer: Shape = {"NumResults": len(shown), name: shown}
-    if stop < len(rows):
+    if stop <= len(rows):
         answer["NextToken"] = token_of(stop, listing=listing)
     return answer
 
