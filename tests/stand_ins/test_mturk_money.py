@@ -77,6 +77,14 @@ def test_no_hit_is_made_that_could_not_be_paid(client, make_hit):
     assert balance(client) == "2.80"
 
 
+def test_no_place_is_added_that_could_not_be_paid(client, make_hit):
+    hit_id = make_hit(MaxAssignments=8, Reward="10.00")  # 96.00 of 100.00
+    with pytest.raises(ClientError) as caught:
+        client.create_additional_assignments_for_hit(HITId=hit_id, NumberOfAdditionalAssignments=1)
+    assert code_of(caught) == "InsufficientFunds"
+    assert client.get_hit(HITId=hit_id)["HIT"]["MaxAssignments"] == 8
+
+
 def test_accounts_without_a_hold_run_dry_when_work_is_approved(client, mturk, make_hit):
     mturk.market.holds_rewards = False
     first, second = (mturk.accept(make_hit(Reward="60.00"), "A1") for _ in range(2))

@@ -54,6 +54,10 @@ class MTurk(Workers):
 
     holds_rewards: prepaid accounts set aside what open HITs may cost; those billed by AWS do not.
     access_keys: the keys that are let in; any, where none is named.
+
+    Tests look at `calls`, `market.ledger`, `market.events` (all that happened) and
+    `market.deliveries` (notifications asked for), break things by `faults.add`, and may set
+    `turk_submit_to`, `frame_origin`, `market.lag_s` and `market.reuses_assignment_ids`.
     """
 
     def __init__(
