@@ -1,5 +1,6 @@
 """The requester's API of the Mechanical Turk stand-in, as real boto3 sees it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_token_makes_one_hit_a_day(client, mturk, hit_parameters):
     mturk.advance(DAY_S + 1)
     again = client.create_hit(**hit_parameters, UniqueRequestToken="outbox-1")["HIT"]["HITId"]
     assert again != made
+
+
+def test_a_token_makes_one_hit_however_many_ask_at_once(client, hit_parameters):
+    def create(_number):
+        try:
+            client.create_hit(**hit_parameters, UniqueRequestToken="outbox-1")
+        except client.exceptions.RequestError as error:
+            return error.response["TurkErrorCode"]
+        return "made"
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(create, range(10)))
+    assert answers.count("made") == 1
+    assert answers.count("AWS.MechanicalTurk.HITAlreadyExists") == 9
+    assert client.list_hits()["NumResults"] == 1
 
 
 def test_a_failed_creation_leaves_the_token_free(client, hit_parameters):

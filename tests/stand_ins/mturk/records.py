@@ -129,7 +129,7 @@ class HIT:
     def status(self, now: float) -> str:
         """Return the HITStatus. Source: "Retrieving HIT status" in the requester's guide.
 
-        That an expired HIT is Unassignable while somebody still works on it is seen in public.
+        A guess: an expired HIT is Unassignable while somebody still works on it.
         """
         if self.is_disposed:
             return "Disposed"
