@@ -1,0 +1,1 @@
+"""Paid platforms as local servers that real clients talk to."""
