@@ -133,8 +133,9 @@ class ProlificConnection:
                 )
 
     def _send_once(self, call: Call, read: Callable[[Answer], T]) -> T:
+        request = self._request(call)
         try:
-            with self._opener.open(self._request(call), timeout=self._timeout_s) as response:
+            with self._opener.open(request, timeout=self._timeout_s) as response:
                 return read(Answer(response.read(), response.headers))
         except HTTPError as error:
             raise _refusal(call, error) from error

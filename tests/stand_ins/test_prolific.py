@@ -294,6 +294,67 @@ def test_filters_keep_people_out(prolific):
             prolific.take(study_id, person)
 
 
+def test_a_group_keeps_its_members_out_from_the_moment_they_join(prolific):
+    told = {"name": "Before", "workspace_id": prolific.world.workspace_id}
+    group = ask(prolific, "POST", "participant-groups/", told)
+    filters = [{"filter_id": "participant_group_blocklist", "selected_values": [group["id"]]}]
+    study_id = published(prolific, filters=filters)
+    path = f"participant-groups/{group['id']}/participants/"
+    ask(prolific, "POST", path, {"participant_ids": ["amina"]})
+    with pytest.raises(Refused, match="filtered out"):
+        prolific.take(study_id, "amina")
+    ask(prolific, "DELETE", path, {"participant_ids": ["amina"]})
+    prolific.take(study_id, "amina")
+
+
+def test_more_places_and_bonuses_cost_no_more_than_there_is():
+    with Prolific(balance_cents=2 * 1428 + 99) as prolific:
+        study_id = published(prolific)
+        told = refusal(prolific, "PATCH", f"studies/{study_id}/", {"total_available_places": 3})
+        assert told["title"] == "Insufficient funds"
+        told = {"study_id": study_id, "csv_bonuses": f"{finished(prolific, study_id)},1.00"}
+        batch = ask(prolific, "POST", "submissions/bonus-payments/", told)
+        told = refusal(prolific, "POST", f"bulk-bonus-payments/{batch['id']}/pay/")
+        assert told["title"] == "Insufficient funds"
+        prolific.advance(120)
+        assert prolific.ledger == []
+
+
+def test_nobody_new_takes_part_in_a_paused_study(prolific):
+    study_id = published(prolific)
+    submission_id = taken(prolific, study_id, "amina")
+    ask(prolific, "POST", f"studies/{study_id}/transition/", {"action": "PAUSE"})
+    with pytest.raises(Refused, match="no place"):
+        prolific.take(study_id, "binta")
+    prolific.finish(submission_id, "DONE1")  # who is at work already may finish
+
+
+def test_a_subscription_needs_a_secret_https_and_its_confirmation(prolific):
+    told = {
+        "workspace_id": prolific.world.workspace_id,
+        "event_type": "study.status.change",
+        "target_url": "https://words.example/hooks/",
+    }
+    path = "hooks/subscriptions/"
+    assert "workspace_id" in refusal(prolific, "POST", path, told)["detail"]
+    ask(prolific, "POST", "hooks/secrets/", {"workspace_id": told["workspace_id"]})
+    plain = {**told, "target_url": "http://words.example/hooks/"}
+    assert "target_url" in refusal(prolific, "POST", path, plain)["detail"]
+    made = ask(prolific, "POST", path, told)
+    wrong = refusal(prolific, "POST", f"{path}{made['id']}/", {"secret": "wrong"})
+    assert "secret" in wrong["detail"]
+    published(prolific)
+    assert prolific.deliveries == []
+
+
+def test_prolifics_staff_may_approve_what_timed_out(prolific):
+    submission_id = taken(prolific, published(prolific))
+    prolific.advance(24 * 3600)
+    prolific.overrule(submission_id, "APPROVED")
+    assert status_of(prolific, f"submissions/{submission_id}/") == "APPROVED"
+    assert prolific.paid_cents("amina") == 1000
+
+
 def test_a_page_past_the_last_is_not_found(prolific):
     study_id = published(prolific, total_available_places=21)
     for number in range(21):
