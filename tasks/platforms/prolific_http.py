@@ -146,7 +146,11 @@ class ProlificConnection:
 
     def _request(self, call: Call) -> Request:
         query = f"?{urlencode(call.query)}" if call.query else ""
-        headers = {"Authorization": f"Token {self._token}", "Accept": "application/json"}
+        headers = {
+            "Authorization": f"Token {self._token}",
+            "Accept": "application/json",
+            "User-Agent": "clime",  # firewalls turn urllib's own name away
+        }
         data = None
         if call.body is not None:
             data = json.dumps(call.body).encode()
