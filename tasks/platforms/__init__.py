@@ -1,10 +1,10 @@
 """Where annotators come from. Each platform's file holds all that the product knows of it."""
 
 from tasks.models import Platform
-from tasks.platforms.base import CrowdPlatform, UnknownAssignment
+from tasks.platforms.base import CrowdPlatform, OutcomeUnknown, PlatformError, UnknownAssignment
 from tasks.platforms.direct import DirectLink
 
-__all__ = ["CrowdPlatform", "UnknownAssignment", "platform_of"]
+__all__ = ["CrowdPlatform", "OutcomeUnknown", "PlatformError", "UnknownAssignment", "platform_of"]
 
 _PLATFORMS: dict[str, CrowdPlatform] = {Platform.DIRECT: DirectLink()}
 
