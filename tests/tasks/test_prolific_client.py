@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from tasks.platforms import OutcomeUnknown, PlatformError
-from tasks.platforms.prolific_client import ProlificClient
-from tasks.platforms.prolific_http import BackOff, ProlificRefusal
-from tasks.platforms.prolific_types import (
+from tasks.platforms.prolific.client import ProlificClient
+from tasks.platforms.prolific.http import BackOff, ProlificRefusal
+from tasks.platforms.prolific.types import (
     Bonus,
     CompletionCode,
     NewStudy,
@@ -18,7 +18,7 @@ from tasks.platforms.prolific_types import (
     StudyAction,
     SubmissionStatus,
 )
-from tasks.platforms.prolific_webhooks import is_genuine, read_event
+from tasks.platforms.prolific.webhooks import is_genuine, read_event
 from tests.stand_ins.prolific import Prolific
 from tests.stand_ins.prolific.api import Reply
 from tests.stand_ins.prolific.extras import signed_headers

@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tasks.platforms.base import PlatformError
-from tasks.platforms.prolific_http import (
+from tasks.platforms.prolific.http import (
     Answer,
     BackOff,
     Call,
     ProlificConnection,
     ProlificRefusal,
 )
-from tasks.platforms.prolific_types import (
+from tasks.platforms.prolific.types import (
     Balance,
     Bonus,
     BonusBatch,
