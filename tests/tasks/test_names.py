@@ -33,7 +33,7 @@ def test_names_of_any_script_are_read_with_their_joiners():
 
 
 def test_a_name_that_was_guarded_against_formulas_is_the_name_again():
-    assert read_names("name\n'=amina\n'amina'\n".encode()) == ["=amina", "'amina'"]
+    assert read_names(b"name\n'=amina\n'amina'\n") == ["=amina", "'amina'"]
 
 
 @pytest.mark.parametrize(
