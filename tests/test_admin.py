@@ -500,6 +500,13 @@ def test_links_of_other_projects_and_what_is_no_link_are_passed_over(manager, pr
     assert other.state == "offered"
 
 
+def test_a_thousand_people_can_be_ticked_at_once(manager, project):
+    Project.objects.update(overlap=1000)
+    made = services.make_links(project, [f"person {n}" for n in range(1000)])
+    asked = change_links(manager, project, "revoke", *made)
+    assert "These 1000 people’s links end" in re.sub(r"\s+", " ", asked.content.decode())
+
+
 @pytest.mark.parametrize(
     ("tick", "ticked"), [("all", 3), ("offered", 1), ("revoked", 2), ("", 0), ("x", 0)]
 )

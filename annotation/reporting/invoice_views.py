@@ -49,7 +49,7 @@ class PeriodForm(forms.Form):
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's work report as a page; 400, without figures, for days that are none."""
     project = get_object_or_404(Project, slug=slug)
-    form = PeriodForm(request.GET)
+    form = PeriodForm(request.GET, label_suffix="")
     is_valid = form.is_valid()
     context = {
         "form": form,
