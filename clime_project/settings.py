@@ -155,6 +155,8 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL] if _https else []
 # A task address carries its authority: it must not leak to another site as a referrer.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# A tick is a field, and managers may tick every link of a project with a thousand people.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.forms.models import BaseInlineFormSet
 
 from tasks import controls, services
@@ -17,6 +18,7 @@ from tasks.models import (
     Project,
     ProjectState,
 )
+from tasks.names import MOST_BYTES, MOST_NAMES, NamesError, is_name, read_names
 
 WIDE = {"class": "vLargeTextField"}
 
@@ -127,7 +129,7 @@ class LinksForm(forms.Form):
         label="How many people",
         required=False,
         min_value=1,
-        max_value=1000,
+        max_value=MOST_NAMES,
         help_text="They are called link-1, link-2, …",
     )
     names = forms.CharField(
@@ -136,22 +138,40 @@ class LinksForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5, "cols": 40}),
         help_text="One a line. Somebody who has a link already keeps it.",
     )
+    file = forms.FileField(
+        label="Or a file of names",
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+        help_text=f"CSV in UTF-8, a person a line, at most {MOST_NAMES}. Names stand in the first "
+        "column, or in the one with the heading “name”; other columns are not kept.",
+    )
 
     def clean_names(self) -> list[str]:
         lines = (line.strip() for line in self.cleaned_data["names"].splitlines())
         names = list(dict.fromkeys(line for line in lines if line))
         for name in names:
-            if len(name) > 100 or not name.isprintable():
+            if not is_name(name):
                 raise forms.ValidationError(f"{name[:100]!r} cannot be a name")
         return names
 
+    def clean_file(self) -> list[str]:
+        """Return the names in the file."""
+        file: UploadedFile[Any] | None = self.cleaned_data["file"]
+        if file is None:
+            return []
+        try:
+            return read_names(file.read(MOST_BYTES + 1))
+        except NamesError as error:
+            raise forms.ValidationError(list(error.errors)) from error
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if not self.errors and bool(data.get("number")) == bool(data.get("names")):
-            raise forms.ValidationError("Enter either a number or names.")
+        given = [field for field in self.fields if data.get(field)]
+        if not self.errors and len(given) != 1:
+            raise forms.ValidationError("Give one of these: a number, names, or a file.")
         return data
 
     def worker_ids(self, project: Project) -> list[str]:
         """Return who is to get a link."""
-        names: list[str] = self.cleaned_data["names"]
+        names: list[str] = self.cleaned_data["names"] or self.cleaned_data["file"]
         return names or services.next_worker_ids(project, self.cleaned_data["number"])

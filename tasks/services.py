@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from models_ml.models import Document, Keyword
@@ -33,6 +35,21 @@ class Owner:
 
     platform: str
     worker_id: str
+
+
+def find_project(name: str) -> Project:
+    """Return the project with this slug or number.
+
+    Raises TaskError, which names the projects that there are.
+    """
+    wanted = Q(slug=name)
+    if re.fullmatch("[0-9]{1,18}", name):
+        wanted |= Q(pk=int(name))
+    project = Project.objects.filter(wanted).first()
+    if project is None:
+        known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
+        raise TaskError(f"there is no project {name!r}; projects: {known}")
+    return project
 
 
 @transaction.atomic
@@ -177,10 +194,31 @@ def make_links(project: Project, worker_ids: Sequence[str]) -> list[Assignment]:
     """
     if project.state != ProjectState.OPEN:
         raise TaskError(f"{project} is {project.state}; prepare it first")
-    hit = project.first_hit
-    if hit is None:
+    first = project.first_hit
+    if first is None:
         raise TaskError(f"{project} has no HITs; prepare it first")
-    return [_take_place(hit.pk, worker_id) for worker_id in worker_ids]
+    # The row lock makes counting and taking one step, so that overlap is never exceeded.
+    hit = HIT.objects.select_for_update().select_related("project").get(pk=first.pk)
+    known = {one.worker_id: one for one in hit.assignments.filter(worker_id__in=worker_ids)}
+    new = [name for name in dict.fromkeys(worker_ids) if name not in known]
+    _check_places(hit, len(new))
+    expires_at = timezone.now() + timedelta(hours=hit.project.session_hours)
+    made = Assignment.objects.bulk_create(
+        Assignment(hit=hit, worker_id=name, expires_at=expires_at) for name in new
+    )
+    known |= {one.worker_id: one for one in made}
+    return [known[name] for name in worker_ids]
+
+
+def _check_places(hit: HIT, wanted: int) -> None:
+    """Raise TaskError where a HIT, whose row is locked, has fewer free places than are wanted."""
+    overlap = hit.project.overlap
+    free = max(0, overlap - hit.assignments.holding_a_place().count())
+    if wanted > free:
+        raise TaskError(
+            f"{wanted} wanted, but {free} of {overlap} places free; raise the project's overlap "
+            f"by {wanted - free}"
+        )
 
 
 def free_places(project: Project) -> int:

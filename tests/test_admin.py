@@ -2,13 +2,14 @@
 
 import csv
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from io import StringIO
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -368,11 +369,11 @@ def test_links_are_made_by_name_and_nobody_gets_two(manager, project):
 @pytest.mark.parametrize(
     ("form", "error"),
     [
-        ({}, "Enter either a number or names."),
-        ({"number": 1, "names": "amina"}, "Enter either a number or names."),
+        ({}, "Give one of these: a number, names, or a file."),
+        ({"number": 1, "names": "amina"}, "Give one of these: a number, names, or a file."),
         ({"number": 0}, "greater than or equal to 1"),
         ({"names": "x" * 101}, "cannot be a name"),
-        ({"number": 4}, "No link was made: all 3 places"),
+        ({"number": 4}, "No link was made: 4 wanted, but 3 of 3 places free; raise"),
     ],
 )
 def test_links_that_cannot_be_made_are_not_made_at_all(manager, project, form, error):
@@ -387,16 +388,159 @@ def test_a_draft_shows_why_there_are_no_links(manager, project):
     assert "<textarea" not in html
 
 
-def test_working_links_can_be_downloaded(manager, project):
-    working, expired, done = (make_link(project, name) for name in ("amina", "baraka", "chiku"))
+def file_of(text):
+    return SimpleUploadedFile("people.csv", text.encode())
+
+
+def test_links_are_made_for_the_people_in_a_file(manager, project):
+    make_link(project, "amina")
+    answer = make_links(manager, project, file=file_of("\ufeffname,note\r\namina,\r\nbaraka,x\r\n"))
+    assert messages(answer) == ["1 link made. 1 of these people had one already."]
+    assert set(Assignment.objects.values_list("worker_id", flat=True)) == {"amina", "baraka"}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("amina\nbaraka\namina", "Line 3: 'amina' stands on line 1 already."),
+        ("amina\nb\x07", r"Line 2: 'b\x07' cannot be a name."),
+        ("a\nb\nc\nd\ne", "5 wanted, but 3 of 3 places free; raise the project's overlap by 2."),
+        ("", "The submitted file is empty."),
+    ],
+)
+def test_of_a_file_that_is_wrong_no_link_is_made(manager, project, text, error):
+    answer = make_links(manager, project, file=file_of(text))
+    assert error in unescape(answer.content.decode())
+    assert not Assignment.objects.exists()
+
+
+def test_who_is_in_the_file_and_whose_link_has_ended_is_named(manager, project):
+    services.revoke(make_link(project, "amina"))
+    answer = make_links(manager, project, file=file_of("amina\nbaraka"))
+    assert messages(answer)[1] == "Their links have ended, so re-issue them: amina."
+
+
+def test_making_a_hundred_links_takes_as_many_queries_as_making_one(project):
+    Project.objects.update(overlap=200)
+
+    def queries(names):
+        with CaptureQueriesContext(connection) as captured:
+            services.make_links(project, names)
+        return len(captured)
+
+    assert queries(["amina"]) == queries([f"person {n}" for n in range(100)])
+
+
+def test_links_are_downloaded_with_what_became_of_them(manager, project):
+    Project.objects.update(overlap=4)
+    names = ("amina", "baraka", "chiku", "=daudi")
+    working, expired, done, revoked = (make_link(project, name) for name in names)
     Assignment.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
     services.submit(done)
+    services.revoke(revoked)
     answer = manager.get(reverse("admin:tasks_project_csv", args=[project.pk]))
     assert answer["Content-Disposition"] == 'attachment; filename="links-demo.csv"'
-    header, *rows = csv.reader(StringIO(answer.content.decode()))
-    assert header == ["annotator", "state", "expires", "address"]
-    assert [(row[0], row[1]) for row in rows] == [("amina", "offered")]
-    assert rows[0][3].endswith(f"/t/{token_of(working)}/")
+    rows = list(csv.DictReader(StringIO(answer.content.decode("utf-8-sig"))))
+    assert [(row["name"], row["state"], bool(row["link"]), row["session"]) for row in rows] == [
+        ("amina", "offered", True, "1"),
+        ("baraka", "expired", False, "1"),
+        ("chiku", "submitted", True, "1"),
+        ("'=daudi", "revoked", False, "1"),
+    ]
+    assert rows[0]["link"].endswith(f"/t/{token_of(working)}/")
+    assert datetime.fromisoformat(rows[0]["expires"]) == working.expires_at.replace(microsecond=0)
+    done.refresh_from_db()
+    assert [row["completion_code"] for row in rows] == ["", "", done.completion_code, ""]
+    assert datetime.fromisoformat(rows[2]["submitted"]) == done.submitted_at.replace(microsecond=0)
+    assert rows[0]["submitted"] == ""
+
+
+def change_links(client, project, action, *assignments):
+    form = {"action": action, "link": [one.pk for one in assignments]}
+    page = reverse("admin:tasks_project_change_links", args=[project.pk])
+    return client.post(page, form, follow=True)
+
+
+def test_links_are_revoked_together_once_that_was_confirmed(manager, project):
+    amina, baraka, chiku = (make_link(project, name) for name in ("amina", "baraka", "chiku"))
+    services.submit(chiku)
+    asked = change_links(manager, project, "revoke", amina, baraka, chiku)
+    html = re.sub(r"\s+", " ", asked.content.decode())
+    assert "These 2 people’s links end at once" in html
+    assert not Assignment.objects.filter(state="revoked").exists()
+    said = messages(change_links(manager, project, "confirmed_revoke", amina, baraka, chiku))
+    assert said == ["2 links revoked: amina, baraka.", "Not revoked, as submitted already: chiku."]
+    assert set(Assignment.objects.filter(state="revoked")) == {amina, baraka}
+
+
+def test_links_are_reissued_together_and_each_refusal_has_its_reason(manager, project, client):
+    amina, baraka, chiku = (make_link(project, name) for name in ("amina", "baraka", "chiku"))
+    services.submit(baraka)
+    services.revoke(chiku)
+    make_link(project, "daudi")
+    old = token_of(amina)
+    said = messages(change_links(manager, project, "reissue", amina, baraka, chiku))
+    assert said[0] == "1 new link: amina. Older ones have ended: send the new ones."
+    assert said[1] == "No new link for baraka: baraka has submitted already."
+    assert said[2].startswith("No new link for chiku: all 3 places")
+    amina.refresh_from_db()
+    assert client.get(f"/t/{old}/").status_code == 404
+    assert client.get(f"/t/{token_of(amina)}/", follow=True).status_code == 200
+
+
+def test_links_of_other_projects_and_what_is_no_link_are_passed_over(manager, project):
+    other = make_link(make_project(), "zawadi")
+    page = reverse("admin:tasks_project_change_links", args=[project.pk])
+    form = {"action": "confirmed_revoke", "link": [other.pk, "x", "9" * 30, "-1"]}
+    answer = manager.post(page, form, follow=True)
+    assert messages(answer) == ["Nothing was changed: tick people first."]
+    assert manager.post(page, form | {"action": "delete"}).status_code == 400
+    assert manager.get(page).status_code == 405
+    other.refresh_from_db()
+    assert other.state == "offered"
+
+
+def test_a_thousand_people_can_be_ticked_at_once(manager, project):
+    Project.objects.update(overlap=1000)
+    made = services.make_links(project, [f"person {n}" for n in range(1000)])
+    asked = change_links(manager, project, "revoke", *made)
+    assert "These 1000 people’s links end" in re.sub(r"\s+", " ", asked.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("tick", "ticked"), [("all", 3), ("offered", 1), ("revoked", 2), ("", 0), ("x", 0)]
+)
+def test_rows_are_ticked_by_their_state(manager, project, tick, ticked):
+    _, *ended = (make_link(project, name) for name in ("amina", "baraka", "chiku"))
+    for assignment in ended:
+        services.revoke(assignment)
+    html = manager.get(links_of(project), {"tick": tick}).content.decode()
+    assert len(re.findall(r'type="checkbox"[^>]* checked', html)) == ticked
+
+
+def test_the_page_of_links_takes_as_many_queries_for_many_as_for_few(manager, project):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            manager.get(links_of(project))
+        return len(captured)
+
+    make_link(project, "amina")
+    queries()
+    before = queries()
+    make_link(project, "baraka")
+    make_link(project, "chiku")
+    assert queries() == before
+
+
+def test_who_may_not_change_assignments_cannot_end_links_here_either(client, project):
+    assignment = make_link(project)
+    maker = User.objects.create_user("maker", is_staff=True)
+    maker.user_permissions.add(Permission.objects.get(codename="change_project"))
+    client.force_login(maker)
+    html = client.get(links_of(project)).content.decode()
+    assert 'type="checkbox"' not in html
+    assert "confirmed_revoke" not in html
+    assert change_links(client, project, "confirmed_revoke", assignment).status_code == 403
 
 
 def test_links_are_for_those_who_may_change_projects(client, project):

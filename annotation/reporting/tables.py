@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from io import StringIO
 from typing import Any
+
+from models_ml.spreadsheets import csv_of, harmless
 
 HEADER = ("section", "row", "column", "value")
 # What names an item of a list; several parts where none alone does.
@@ -24,27 +23,12 @@ _NAMES = (
     ("block",),
     ("side",),
 )
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 Row = tuple[str, str, str, str]
 
 
 def as_csv(report: Mapping[str, Any]) -> str:
     """Return a report's data as CSV, with every figure of its JSON."""
-    file = StringIO()
-    writer = csv.writer(file)
-    writer.writerow(HEADER)
-    writer.writerows(map(harmless, rows(report)))
-    return file.getvalue()
-
-
-def harmless(cells: Sequence[str]) -> list[str]:
-    """Return cells that no spreadsheet takes for formulas: an apostrophe goes before such text."""
-    return [
-        f"'{cell}" if cell.startswith(_BEGINS_FORMULA) and not _NUMBER.fullmatch(cell) else cell
-        for cell in cells
-    ]
+    return csv_of(HEADER, map(harmless, rows(report)))
 
 
 def rows(report: Mapping[str, Any]) -> Iterator[Row]:

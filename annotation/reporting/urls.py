@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation.reporting import live_views, views
+from annotation.reporting import invoice_views, live_views, views
 
 _SESSION = "sessions/<int:session_id>/"
 _PROJECT = "projects/<slug:slug>/"
@@ -19,6 +19,9 @@ urlpatterns = [
     path(_ANNOTATOR, views.annotator_page, name="annotator"),
     path(f"{_ANNOTATOR}report.json", views.annotator_json, name="annotator-json"),
     path(f"{_ANNOTATOR}report.csv", views.annotator_csv, name="annotator-csv"),
+    path(f"{_PROJECT}invoice/", invoice_views.page, name="invoice"),
+    path(f"{_PROJECT}invoice.json", invoice_views.as_json_file, name="invoice-json"),
+    path(f"{_PROJECT}invoice.csv", invoice_views.as_csv_file, name="invoice-csv"),
     path("results/<int:report_id>/", views.results_page, name="results"),
     path(f"{_PROJECT}live/", live_views.fragment, name="live"),
     path(f"{_PROJECT}live.json", live_views.as_json, name="live-json"),

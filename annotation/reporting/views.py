@@ -27,6 +27,7 @@ from models_ml.models import Report
 from models_ml.reports import ArmResult
 from models_ml.reports import in_words as compared
 from models_ml.results import FEWEST_LABELS, CurveResult
+from models_ml.spreadsheets import BYTE_ORDER_MARK
 from tasks.models import Project
 
 
@@ -168,8 +169,7 @@ def _as_json(report: SessionReport | ProjectReport | AnnotatorReport) -> JsonRes
 
 
 def _as_csv(report: SessionReport | ProjectReport | AnnotatorReport, name: str) -> HttpResponse:
-    # The mark at the beginning tells spreadsheets that the words are in Unicode.
-    response = HttpResponse("\ufeff" + as_csv(asdict(report)), content_type="text/csv")
+    response = HttpResponse(BYTE_ORDER_MARK + as_csv(asdict(report)), content_type="text/csv")
     response["Content-Disposition"] = f'attachment; filename="clime-{name}.csv"'
     return response
 

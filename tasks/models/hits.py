@@ -194,6 +194,12 @@ class Assignment(models.Model):
         )
 
     @property
+    def state_now(self) -> str:
+        """The state; one whose time is over has expired, whether or not that was noted yet."""
+        is_unfinished = self.state in {AssignmentState.OFFERED, AssignmentState.ACTIVE}
+        return AssignmentState.EXPIRED if is_unfinished and not self.is_held else self.state
+
+    @property
     def is_resting(self) -> bool:
         """True during the pause before a later session."""
         return self.opens_at is not None and self.opens_at > timezone.now()

@@ -152,7 +152,7 @@ def test_without_a_server_nobody_is_given_a_place(project):
 
 
 def test_an_unknown_project_is_named_with_those_that_there_are(project):
-    with pytest.raises(CommandError, match=r"no project 'deno'. Projects: demo\."):
+    with pytest.raises(CommandError, match=r"no project 'deno'; projects: demo"):
         call_command("simulate_crowd", "deno")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentTypeError
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import count, islice
@@ -12,7 +11,6 @@ from urllib.parse import urljoin, urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.db.models import Q
 from django.urls import reverse
 
 from annotation.models import Session
@@ -130,14 +128,10 @@ def _probability(text: str) -> float:
 
 
 def _find_project(name: str) -> Project:
-    wanted = Q(slug=name)
-    if re.fullmatch("[0-9]{1,18}", name):
-        wanted |= Q(pk=int(name))
-    project = Project.objects.filter(wanted).first()
-    if project is None:
-        known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
-        raise CommandError(f"There is no project {name!r}. Projects: {known}.")
-    return project
+    try:
+        return services.find_project(name)
+    except services.TaskError as error:
+        raise CommandError(str(error)) from error
 
 
 def _check_server(base: str, *, timeout_s: float) -> None:
