@@ -263,13 +263,14 @@ def act_at_random(page, random, words):
 
 
 def has_each_once(session):
-    """Check that no answer has two rows that count, and that revisions leave out no number."""
+    """Check that no answer has two rows that count, and that each revision is one."""
     chains = [
         list(session.judgements.filter(keyword=keyword, word=word).order_by("revision"))
         for keyword, word in set(session.judgements.values_list("keyword", "word"))
     ]
     for chain in chains:
-        assert [one.revision for one in chain] == list(range(1, len(chain) + 1))
+        revisions = [one.revision for one in chain]
+        assert revisions == sorted(set(revisions))
         assert [one.is_current for one in chain] == [False] * (len(chain) - 1) + [True]
         letters = [one.letter for one in chain]
         assert len(set(letters)) == len(letters)
