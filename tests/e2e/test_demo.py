@@ -199,7 +199,7 @@ def test_a_person_with_a_mouse_does_a_whole_session_and_gets_a_report(demo, new_
 def test_a_manager_makes_a_link_and_a_person_works_by_keyboard_alone(demo, new_page, manager):
     manager.get_by_role("link", name="Projects", exact=True).first.click()
     manager.get_by_role("link", name="links", exact=True).click()
-    manager.get_by_label("Names").fill("amina")
+    manager.get_by_label("Or their names").fill("amina")
     manager.get_by_role("button", name="Make links").click()
     address = re.search(rf"{demo.url}/t/\S+", manager.locator("tr", has_text="amina").inner_text())
 
