@@ -154,19 +154,20 @@ class DocumentPage:
 
 @dataclass(frozen=True)
 class Texts:
-    """What a manager wrote for annotators; as long as it is ours, in the reader's language."""
+    """What a manager wrote for the pages of a task, as it is read."""
 
     question: str
     instructions: str
-    consent: str
-    privacy: str
 
 
 def texts(project: Project) -> Texts:
     """Return the texts of a project as the reader of this page is to read them."""
-    fields = ("question", "instructions", "consent", "privacy")
-    # Of an empty text, gettext would return the header of its file.
-    return Texts(*(gettext(text) if (text := getattr(project, name)) else "" for name in fields))
+    return Texts(as_read(project.question), as_read(project.instructions))
+
+
+def as_read(text: str) -> str:
+    """Return a text as it is read: ours in the reader's language, a manager's as it was written."""
+    return gettext(text) if text else ""  # of an empty text, gettext would return its file's header
 
 
 @dataclass(frozen=True)

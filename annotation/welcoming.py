@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
 from annotation.access import Visit
 from annotation.models import SessionState
+from annotation.pages import as_read
 from tasks.models import Project
 
 # The time of fewer people says more about them than about the work.
@@ -78,12 +78,7 @@ def usual_minutes(project: Project) -> int | None:
 def consent(visit: Visit) -> Consent | None:
     """Return what a visitor is asked to agree to, or agreed to; None where that was not kept."""
     if visit.agreed is None:
-        return Consent(_read(visit.project.consent), _read(visit.project.privacy))
+        return Consent(as_read(visit.project.consent), as_read(visit.project.privacy))
     if (given := visit.agreed.consent) is None:
         return None
-    return Consent(_read(given.consent), _read(given.privacy), given.number)
-
-
-def _read(text: str) -> str:
-    """Return a text as it is read: ours in the reader's language, a manager's as it was written."""
-    return gettext(text) if text else ""  # of an empty text, gettext would return its file's header
+    return Consent(as_read(given.consent), as_read(given.privacy), given.number)
