@@ -292,12 +292,12 @@ def test_over_a_bad_line_the_database_ends_as_the_page_shows(new_device, live_se
         for rel in ("next", "next", "next", "prev", "prev", None):
             for _ in range(PRESSES):
                 act_at_random(page, random, words)
+                page.wait_for_timeout(250)  # answers that wait together travel together
             if rel:
                 go(page, rel)
         wait_until_sent(page)
         line.wait_until_quiet()
         all_is_same(page, assignment)
-    # Answers that wait together travel together, so a quick line sees few requests.
-    assert line.fates["fine"] < sum(line.fates.values()), line.fates
-    assert len(line.fates) >= 3, line.fates
+    assert sum(line.fates.values()) > 15
+    assert len(line.fates) >= 4, line.fates
     has_each_once(Session.objects.get())
