@@ -30,7 +30,10 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def new_environment(tmp_path_factory):
-    """Give a function to make variables for a demo of its own, on the tests' kind of database."""
+    """Give a function to make variables for a demo of its own, on the tests' kind of database.
+
+    Each has a broker of its own too: workers of another demo would take its messages away.
+    """
     where, names = django_settings.DATABASES["default"], []
     server = f"postgres://{where['USER']}@{where['HOST']}:{where['PORT']}"
 
@@ -42,7 +45,10 @@ def new_environment(tmp_path_factory):
         names.append(f"clime_demo_{os.getpid()}_{len(names)}")
         with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {names[-1]}")
-        return variables | {"DATABASE_URL": f"{server}/{names[-1]}"}
+        return variables | {
+            "DATABASE_URL": f"{server}/{names[-1]}",
+            "CELERY_BROKER_URL": f"redis://127.0.0.1:6379/{9 + len(names)}",
+        }
 
     yield make
     for name in names:
@@ -77,6 +83,11 @@ class Demo:
             time.sleep(0.2)
         pytest.fail(f"{pattern!r} was not printed:\n{self.log.read_text(errors='replace')}")
 
+    def stop(self):
+        """End it as Ctrl-C does; return its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=15)
+
     def children(self):
         listing = subprocess.run(
             ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
@@ -105,16 +116,30 @@ def is_running(pid):
 
 
 @pytest.fixture(scope="module")
-def demo(new_environment):
+def start_demo():
+    """Give a function that starts a demo; what still runs at the end is stopped."""
+    started = []
+
+    def start(environment, port):
+        started.append(Demo(environment, port))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.stop()
+
+
+@pytest.fixture(scope="module")
+def demo(new_environment, start_demo):
     """Give a running demo whose project is prepared."""
-    demo = Demo(new_environment(), free_port())
+    demo = start_demo(new_environment(), free_port())
     demo.link = demo.printed(r"an annotator's task\s+(\S+)", timeout_s=120)
     demo.password = demo.printed(r"password: (\S+)", timeout_s=5)
     demo.report = demo.printed(r"the report\s+(\S+)", timeout_s=5)
     demo.slug = demo.report.rstrip("/").rsplit("/", 1)[1]
     yield demo
-    demo.process.send_signal(signal.SIGINT)
-    demo.process.wait(timeout=15)
+    assert demo.stop() == 0
 
 
 @pytest.fixture
@@ -235,17 +260,16 @@ def test_a_simulated_crowd_works_through_the_pages_and_gets_reports(demo, manage
         assert_is_finished(finished_report(manager, address))
 
 
-def test_the_demo_stops_resumes_and_leaves_no_orphans(new_environment):
+def test_the_demo_stops_resumes_and_leaves_no_orphans(new_environment, start_demo):
     environment, port = new_environment(), free_port()
-    first = Demo(environment, port)
+    first = start_demo(environment, port)
     link = first.printed(r"an annotator's task\s+(\S+)", timeout_s=120)
     children = first.children()
     assert len(children) >= 4
-    first.process.send_signal(signal.SIGINT)
-    assert first.process.wait(timeout=15) == 0
+    assert first.stop() == 0
     assert not any(map(is_running, children))
 
-    second = Demo(environment, port)
+    second = start_demo(environment, port)
     assert second.printed(r"an annotator's task\s+(\S+)", timeout_s=60) == link
     children = second.children()
     assert len(children) >= 4
