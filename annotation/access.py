@@ -14,8 +14,8 @@ from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from annotation.models import Session
-from tasks.models import Assignment, AssignmentState, Platform, Project
-from tasks.platforms import UnknownAssignment, platform_of
+from tasks.models import Assignment, AssignmentState, Project
+from tasks.platforms import UnknownAssignment, task_links
 
 __all__ = [
     "LinkEnded",
@@ -67,7 +67,7 @@ def find_visit(token: str) -> Visit:
 
     Raises UnknownAssignment for a forged, mistyped or replaced token, LinkResting and LinkEnded.
     """
-    assignment = platform_of(Platform.DIRECT).identify(token)
+    assignment = task_links.identify(token)
     session = Session.objects.of(assignment).select_related("annotator").first()
     if session is not None:
         session.project = assignment.hit.project  # the same row, read already

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from annotation.models import Session, Verdict
 from tasks.models import HIT, Assignment, AssignmentState, HITItem
-from tasks.platforms import platform_of
+from tasks.platforms import task_links
 
 # With fewer answered pages a person's pace says nothing.
 FEWEST_FOR_PACE = 3
@@ -63,7 +63,7 @@ class NextSession:
     def url(self) -> str | None:
         if self.assignment is None:
             return None
-        return platform_of(self.assignment.hit.platform).task_url(self.assignment)
+        return task_links.task_url(self.assignment)
 
 
 def outline(assignment: Assignment) -> Outline:

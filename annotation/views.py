@@ -41,7 +41,7 @@ from annotation.scripts import fonts_for
 from models_ml.models import Keyword, Side, Word
 from tasks import services as tasks_services
 from tasks.models import AnswerForm, HITItem
-from tasks.platforms import platform_of
+from tasks.platforms import task_links
 
 CANNOT_TELL, TAKEN_BACK = "none", "undo"
 # Sent by the script with a request for a page that nobody reads yet.
@@ -387,7 +387,7 @@ def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
         return _render(request, visit, "finish", **page)
     following = progress.following(visit.assignment)
     if following is not None:
-        page["continue_url"] = platform_of(following.hit.platform).task_url(following)
+        page["continue_url"] = task_links.task_url(following)
     elif session.state == SessionState.SUBMITTED:
         page["next"] = progress.next_session(session)
     return _render(request, visit, "done", **page)

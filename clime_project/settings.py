@@ -19,9 +19,29 @@ SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname:
     raise ValueError(f"SITE_URL must be an http(s) address, not {SITE_URL!r}")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [_site.hostname])
 DATA_DIR = Path(env.str("CLIME_DATA_DIR", str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+# --- Crowd platforms ------------------------------------------------------------------------
+# The address that platforms send people to; Mechanical Turk and Prolific take https alone.
+PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", SITE_URL).rstrip("/")
+_public = urlsplit(PUBLIC_BASE_URL)
+if _public.scheme not in {"http", "https"} or not _public.hostname:
+    raise ValueError(f"PUBLIC_BASE_URL must be an http(s) address, not {PUBLIC_BASE_URL!r}")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", list(dict.fromkeys([_site.hostname, _public.hostname])))
+# sandbox or live: two markets, never mixed.
+MTURK_MODE = env.str("MTURK_MODE", "sandbox", validate=validate.OneOf(["sandbox", "live"]))
+MTURK_ENDPOINT_URL = env.str("MTURK_ENDPOINT_URL", "")  # empty: the mode's own
+MTURK_ACCOUNT = env.str("MTURK_ACCOUNT", "")  # a name for the requester account, kept with HITs
+# Origins of the mode: whose pages may frame a task, and where finished work may be handed in.
+MTURK_FRAME_HOSTS: list[str] = env.list("MTURK_FRAME_HOSTS", [])  # empty: the mode's own
+MTURK_SUBMIT_HOSTS: list[str] = env.list("MTURK_SUBMIT_HOSTS", [])
+MTURK_NOTIFY_QUEUE_URL = env.str("MTURK_NOTIFY_QUEUE_URL", "")  # an SQS queue
+MTURK_NOTIFY_TOPIC_ARN = env.str("MTURK_NOTIFY_TOPIC_ARN", "")  # or an SNS topic
+PROLIFIC_API_URL = env.str("PROLIFIC_API_URL", "https://api.prolific.com").rstrip("/")
+PROLIFIC_TOKEN = env.str("PROLIFIC_TOKEN", "")
+PROLIFIC_PROJECT = env.str("PROLIFIC_PROJECT", "")  # of their workspace; empty: its first
+PROLIFIC_WEBHOOK_SECRET = env.str("PROLIFIC_WEBHOOK_SECRET", "")
 
 ROOT_URLCONF = "clime_project.urls"
 WSGI_APPLICATION = "clime_project.wsgi.application"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from models_ml.spreadsheets import as_text, csv_of
 from tasks.models import Assignment, AssignmentState, Platform, Project
-from tasks.platforms import platform_of
+from tasks.platforms import task_links
 
 COLUMNS = ("name", "link", "state", "expires", "session", "submitted", "completion_code", "batch")
 
@@ -55,7 +55,7 @@ def _link(assignment: Assignment) -> Link:
     return Link(
         assignment_id=assignment.pk,
         name=assignment.worker_id,
-        link=platform_of(assignment.hit.platform).task_url(assignment) if opens else "",
+        link=task_links.task_url(assignment) if opens else "",
         state=assignment.state_now,
         expires=assignment.expires_at,
         session=assignment.hit.session_number,

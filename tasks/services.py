@@ -18,6 +18,7 @@ from tasks.models import (
     AssignmentState,
     ConsentVersion,
     HITItem,
+    Platform,
     Project,
     ProjectState,
 )
@@ -31,7 +32,7 @@ class TaskError(Exception):
 
 @dataclass(frozen=True)
 class Owner:
-    """Somebody whose own HITs are made, in their platform's words."""
+    """Whose own HITs are made, in their platform's words; no worker: anybody's."""
 
     platform: str
     worker_id: str
@@ -68,11 +69,16 @@ def create_hits(
     keywords or documents.
     """
     Project.objects.select_for_update().get(pk=project.pk)
-    whose = {"platform": owner.platform, "worker_id": owner.worker_id} if owner else {}
-    existing = project.hits.filter(session_number=session_number, **whose or {"worker_id": ""})
-    if Assignment.objects.filter(hit__in=existing).exists():
+    owner = owner or Owner(Platform.DIRECT, "")
+    whose = {"platform": owner.platform, "worker_id": owner.worker_id}
+    same = project.hits.filter(session_number=session_number, worker_id=owner.worker_id)
+    existing = same.filter(platform=owner.platform)
+    # What is anybody's stands once for each platform: the others are copies (tasks.crowd.offers).
+    all_of_them = existing if owner.worker_id else same
+    offered = Q(assignments__isnull=False) | Q(listings__isnull=False)
+    if all_of_them.filter(offered).exists():
         return list(existing)
-    existing.delete()
+    all_of_them.delete()
     of_keywords = [HITItem(keyword=keyword) for keyword in keywords]
     of_documents = [HITItem(document=document) for document in documents]
     if not of_keywords and not of_documents:

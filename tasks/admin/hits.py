@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from models_ml.admin import ReadOnlyAdmin, count, link
 from tasks import services
 from tasks.models import HIT, Assignment, AssignmentState, HITItem
-from tasks.platforms import platform_of
+from tasks.platforms import task_links
 
 
 class HITItemInline(admin.TabularInline[HITItem, HIT]):
@@ -99,7 +99,7 @@ class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
     def page(self, assignment: Assignment) -> str:
         if not assignment.is_held:
             return "–"
-        address = platform_of(assignment.hit.platform).task_url(assignment)
+        address = task_links.task_url(assignment)
         return format_html('<a href="{}">open</a>', address)
 
     @admin.display(description="session")
@@ -126,6 +126,6 @@ class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
                 text = f"No new link for {assignment.worker_id}: {error}."
                 self.message_user(request, text, messages.ERROR)
                 continue
-            address = platform_of(renewed.hit.platform).task_url(renewed)
+            address = task_links.task_url(renewed)
             text = f"New link for {renewed.worker_id}: {address}"
             self.message_user(request, text, messages.SUCCESS)

@@ -18,7 +18,7 @@ from tasks import controls
 from tasks.admin.fields import CONTROLS, FIXED_ONCE_OFFERED, HITS_ARE_MADE_OF, SECTIONS
 from tasks.admin.links import LinkPages
 from tasks.forms import CategoryForm, PracticeWords, ProjectForm
-from tasks.models import Assignment, Category, PracticeWord, Project
+from tasks.models import Assignment, Category, Platform, PracticeWord, Project
 
 for _kind in ("prepare_project", "refresh_consensus"):
     SUBJECT_PAGES[_kind] = "admin:tasks_project_change"
@@ -43,7 +43,9 @@ def _newest_preparation() -> QuerySet[Job, Any]:
 
 
 def _places_taken() -> QuerySet[Assignment, Any]:
-    first = Assignment.objects.filter(hit__project=OuterRef("pk"), hit__session_number=1)
+    first = Assignment.objects.filter(
+        hit__project=OuterRef("pk"), hit__session_number=1, hit__platform=Platform.DIRECT
+    )
     taken = first.holding_a_place().filter(hit__batch=1).order_by().values("hit__project")
     return taken.annotate(n=Count("pk")).values("n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -15,6 +16,8 @@ from tasks.models.projects import Project
 
 class Platform(models.TextChoices):
     DIRECT = "direct", "direct link"
+    MTURK = "mturk", "Mechanical Turk"
+    PROLIFIC = "prolific", "Prolific"
 
 
 class HITQuerySet(models.QuerySet["HIT"]):
@@ -116,6 +119,21 @@ class AssignmentState(models.TextChoices):
     SUBMITTED = "submitted", "submitted"
     EXPIRED = "expired", "expired"
     REVOKED = "revoked", "revoked"
+    RETURNED = "returned", "returned: given back on the platform"
+
+
+class StatusThere(models.TextChoices):
+    """What a platform says of an assignment; empty where it has said nothing."""
+
+    SUBMITTED = "submitted", "submitted"
+    APPROVED = "approved", "approved"
+    REJECTED = "rejected", "rejected"
+    RETURNED = "returned", "returned"
+
+
+class Decision(models.TextChoices):
+    APPROVE = "approve", "approve"
+    REJECT = "reject", "reject"
 
 
 def _completion_code() -> str:
@@ -163,7 +181,35 @@ class Assignment(models.Model):
     )
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
-    submitted_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True, help_text="finished here")
+
+    # Of those who come from a platform. *Finished here* and *submitted there* are two facts.
+    listing = models.ForeignKey(
+        "tasks.Listing", models.PROTECT, null=True, blank=True, related_name="assignments"
+    )
+    platform_id = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="its name there; after a return, the same can go to another person",
+    )
+    submit_to = models.CharField(
+        max_length=200, blank=True, help_text="the platform's origin that the finished work goes to"
+    )
+    arrived_at = models.DateTimeField(null=True, blank=True)
+    status_there = models.CharField(max_length=16, choices=StatusThere.choices, blank=True)
+    submitted_there_at = models.DateTimeField(null=True, blank=True)
+    approves_itself_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the platform approves what nobody has reviewed"
+    )
+    decision = models.CharField(
+        max_length=8, choices=Decision.choices, blank=True, help_text="a person's"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    feedback = models.TextField(blank=True, help_text="what the person is told with the decision")
+    note = models.TextField(blank=True, help_text="what does not fit what the platform says")
 
     objects = AssignmentQuerySet.as_manager()
 
@@ -175,6 +221,13 @@ class Assignment(models.Model):
                 condition=Q(state="submitted", submitted_at__isnull=False) | ~Q(state="submitted"),
                 name="assignment_submitted_has_time",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["platform_id"],
+                condition=~Q(platform_id=""),
+                name="assignment_platform_id",
+            )
         ]
 
     def __str__(self) -> str:

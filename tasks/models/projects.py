@@ -220,6 +220,29 @@ class Project(models.Model):
         validators=[RegexValidator("^[A-Z]{3}$", "Three capital letters, such as USD.")],
     )
 
+    spend_limit_cents = models.PositiveIntegerField(
+        "spending limit",
+        null=True,
+        blank=True,
+        help_text="in cents, for all that is promised or paid on platforms, fees and all; nothing "
+        "passes it. Empty: none",
+    )
+    excluded_projects = models.ManyToManyField(
+        "self",
+        symmetrical=False,
+        blank=True,
+        related_name="+",
+        help_text="who took part in one of these gets no work here",
+    )
+    screening_percent = models.PositiveSmallIntegerField(
+        "pass mark",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="of a screening test made of the practice words: the share that must be right "
+        "before somebody may begin. Empty: no test",
+    )
+
     control_identical = models.PositiveSmallIntegerField(
         "identical words",
         default=0,
@@ -335,8 +358,9 @@ class Project(models.Model):
 
     @property
     def first_hit(self) -> HIT | None:
-        """The HIT that anybody begins with; there is none before the project was prepared."""
-        return self.hits.filter(session_number=1, worker_id="").order_by("batch").first()
+        """The HIT that direct links begin with; there is none before the project was prepared."""
+        shared = self.hits.filter(session_number=1, worker_id="", platform="direct")
+        return shared.order_by("batch").first()
 
     @property
     def consent_fingerprint(self) -> str:

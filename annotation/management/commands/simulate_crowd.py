@@ -20,7 +20,7 @@ from models_ml.core.simulation import Knowledge, SimulatedAnnotator, read_annota
 from models_ml.models import Document
 from tasks import services
 from tasks.models import Assignment, Project
-from tasks.platforms import platform_of
+from tasks.platforms import task_links
 
 
 class Command(BaseCommand):
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             sessions = options["sessions"] if number < repeaters else 1
             return worker.work(urljoin(options["url"], urlsplit(link).path), sessions=sessions)
 
-        links = [platform_of(a.hit.platform).task_url(a) for a in assignments]
+        links = [task_links.task_url(a) for a in assignments]
         with ThreadPoolExecutor(options["at_once"], "annotator") as people:
             working = {people.submit(work, number): number for number in range(len(links))}
             for done in as_completed(working):

@@ -16,7 +16,7 @@ from models_ml.core.errors import InputError
 from models_ml.models import Job, JobState
 from tasks.importing import import_project
 from tasks.models import Assignment, Project, ProjectState
-from tasks.platforms import platform_of
+from tasks.platforms import task_links
 from tasks.services import make_links
 
 MANAGER = "manager"
@@ -108,4 +108,4 @@ class Command(BaseCommand):
         )
         if assignment is None:
             assignment = make_links(project, [ANNOTATOR])[0]
-        return platform_of(assignment.hit.platform).task_url(assignment)
+        return task_links.task_url(assignment)

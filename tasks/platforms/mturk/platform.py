@@ -1,0 +1,463 @@
+"""Mechanical Turk as a crowd platform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from tasks.models import (
+    Assignment,
+    LedgerEntry,
+    Listing,
+    Mode,
+    Offer,
+    Platform,
+    Project,
+    Qualification,
+    StatusThere,
+)
+from tasks.platforms.addresses import arrival_url
+from tasks.platforms.base import (
+    AlreadyDecided,
+    Arrival,
+    Completion,
+    DoneBefore,
+    Found,
+    Market,
+    NotArrivable,
+    Published,
+    Standing,
+    Submission,
+)
+from tasks.platforms.mturk import client, terms
+from tasks.platforms.mturk.client import Client, MTurkRefusal, Shape
+from tasks.platforms.outbox import Answer, once
+
+NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"
+SUBMIT_PATH = "/mturk/externalSubmit"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OURS = re.compile(r"clime-([0-9a-f]{24})")
+_OVER = {"Reviewable", "Reviewing", "Disposed"}
+FRAME_ORIGINS = {
+    Mode.SANDBOX: ["https://workersandbox.mturk.com"],
+    Mode.LIVE: ["https://worker.mturk.com", "https://www.mturk.com"],
+}
+SUBMIT_ORIGINS = {
+    Mode.SANDBOX: ["https://workersandbox.mturk.com"],
+    Mode.LIVE: ["https://www.mturk.com", "https://worker.mturk.com"],
+}
+
+
+class MechanicalTurk:
+    """Implements tasks.platforms.base.CrowdPlatform."""
+
+    def market(self) -> Market:
+        return client.market()
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client(self.market())
+
+    def fee_cents(self, cents: int, *, places: int, needs_masters: bool = False) -> int:
+        return terms.fee_cents(cents, places=places, needs_masters=needs_masters)
+
+    def funds_cents(self) -> int:
+        return _cents(self._client.call("get_account_balance")["AvailableBalance"])
+
+    # --- Listings ---
+
+    def publish(
+        self,
+        listing: Listing,
+        offer: Offer,
+        *,
+        forbidding: Sequence[Qualification],
+        requiring: Sequence[Qualification],
+    ) -> Published:
+        question = terms.external_question(arrival_url(listing))
+        type_id = self._hit_type(listing, offer, forbidding=forbidding, requiring=requiring)
+
+        def send(token: str) -> Answer:
+            made = self._client.call(
+                "create_hit_with_hit_type",
+                HITTypeId=type_id,
+                MaxAssignments=listing.places,
+                LifetimeInSeconds=offer.days_open * 86_400,
+                Question=question,
+                RequesterAnnotation=annotation_of(listing),
+                UniqueRequestToken=token,
+            )
+            return _as_answer(made["HIT"])
+
+        made = once(
+            f"listing-{listing.key}",
+            platform=Platform.MTURK,
+            mode=listing.mode,
+            operation="CreateHITWithHITType",
+            send=send,
+            find=lambda: self._find(listing),
+        )
+        expires_at = made.get("expires_at")
+        return Published(
+            made["platform_id"],
+            made.get("group_id", ""),
+            datetime.fromisoformat(expires_at) if expires_at else None,
+        )
+
+    def _hit_type(
+        self,
+        listing: Listing,
+        offer: Offer,
+        *,
+        forbidding: Sequence[Qualification],
+        requiring: Sequence[Qualification],
+    ) -> str:
+        """Return the id of the HIT type of these terms; the same terms give the same one."""
+        needed = terms.requirements(
+            offer,
+            listing.mode,
+            forbidding=[self._ensured(one) for one in forbidding],
+            requiring=[self._ensured(one) for one in requiring],
+        )
+        made = self._client.call(
+            "create_hit_type",
+            Title=title_of(offer),
+            Description=description_of(offer),
+            Keywords=offer.search_words,
+            Reward=terms.dollars(listing.reward_cents),
+            AssignmentDurationInSeconds=listing.minutes_allowed * 60,
+            AutoApprovalDelayInSeconds=offer.review_hours * 3600,
+            QualificationRequirements=needed,
+        )
+        return str(made["HITTypeId"])
+
+    def _find(self, listing: Listing) -> Answer | None:
+        """Return the HIT that bears a listing's key, among all of the account."""
+        wanted = annotation_of(listing)
+        for hit in self._client.pages("list_hits", "HITs"):
+            if hit.get("RequesterAnnotation") == wanted:
+                return _as_answer(hit)
+        return None
+
+    def listings(self) -> Iterator[Found]:
+        for hit in self._client.pages("list_hits", "HITs"):
+            ours = _OURS.fullmatch(hit.get("RequesterAnnotation") or "")
+            yield Found(
+                platform_id=hit["HITId"],
+                key=ours[1] if ours else "",
+                title=hit.get("Title", ""),
+                status=hit.get("HITStatus", ""),
+                created_at=hit.get("CreationTime"),
+            )
+
+    def look(self, listing: Listing) -> Standing:
+        hit = self._client.call("get_hit", HITId=listing.platform_id)["HIT"]
+        pending = hit.get("NumberOfAssignmentsPending", 0)
+        return Standing(
+            status=hit["HITStatus"],
+            pending=pending,
+            available=hit.get("NumberOfAssignmentsAvailable", 0),
+            is_over=hit["HITStatus"] in _OVER and not pending,
+        )
+
+    def add_places(self, listing: Listing, number: int, *, key: str) -> None:
+        wanted = listing.places + number
+
+        def send(token: str) -> Answer:
+            return self._client.call(
+                "create_additional_assignments_for_hit",
+                HITId=listing.platform_id,
+                NumberOfAdditionalAssignments=number,
+                UniqueRequestToken=token,
+            )
+
+        def find() -> Answer | None:
+            hit = self._client.call("get_hit", HITId=listing.platform_id)["HIT"]
+            return {} if hit["MaxAssignments"] >= wanted else None
+
+        once(
+            f"places-{key}",
+            platform=Platform.MTURK,
+            mode=listing.mode,
+            operation="CreateAdditionalAssignmentsForHIT",
+            send=send,
+            find=find,
+        )
+
+    def close(self, platform_id: str) -> None:
+        # The service refuses the same HIT and second twice, so closing again is no failure.
+        long_ago = datetime.now(tz=UTC) - timedelta(days=1)
+        try:
+            self._client.call("update_expiration_for_hit", HITId=platform_id, ExpireAt=long_ago)
+        except DoneBefore:
+            return
+        except MTurkRefusal as refusal:
+            if not refusal.code.startswith("invalidhitstate"):
+                raise
+
+    # --- People ---
+
+    def arrival(self, query: Mapping[str, str], listing: Listing) -> Arrival | None:
+        assignment_id = query.get("assignmentId", "")
+        if assignment_id in {"", NOT_ACCEPTED}:
+            return None
+        worker_id, hit_id = query.get("workerId", ""), query.get("hitId", "")
+        for name, value in (("assignmentId", assignment_id), ("workerId", worker_id)):
+            if not _ID.fullmatch(value):
+                raise NotArrivable(f"{name} is {value[:80]!r}")
+        if hit_id and listing.platform_id and hit_id != listing.platform_id:
+            raise NotArrivable(f"hitId is {hit_id[:80]!r}")
+        submit_to = origin_of(query.get("turkSubmitTo", ""))
+        if submit_to not in submit_origins(listing.mode):
+            raise NotArrivable(f"turkSubmitTo is {query.get('turkSubmitTo', '')[:80]!r}")
+        return Arrival(assignment_id, worker_id, submit_to)
+
+    def frame_origins(self, listing: Listing) -> list[str]:
+        return _origins(settings.MTURK_FRAME_HOSTS, listing.mode, FRAME_ORIGINS)
+
+    def completion(self, assignment: Assignment) -> Completion | None:
+        if not assignment.submit_to:
+            return None
+        fields = {
+            "assignmentId": assignment.platform_id,
+            "completionCode": assignment.completion_code,
+        }
+        return Completion(assignment.submit_to + SUBMIT_PATH, fields, assignment.completion_code)
+
+    def submissions(self, listing: Listing) -> Iterator[Submission]:
+        asked = self._client.pages(
+            "list_assignments_for_hit", "Assignments", HITId=listing.platform_id
+        )
+        for told in asked:
+            yield _as_submission(told)
+
+    def submission(self, assignment: Assignment) -> Submission:
+        try:
+            told = self._client.call("get_assignment", AssignmentId=assignment.platform_id)
+        except MTurkRefusal as refusal:
+            # What was accepted and not handed in is in none of the states that can be read.
+            if refusal.code not in {"invalidassignmentstate", "assignmentdoesnotexist"}:
+                raise
+            return Submission(assignment.platform_id, "", None)
+        return _as_submission(told["Assignment"])
+
+    # --- Decisions and money ---
+
+    def approve(self, assignment: Assignment, *, overrules: bool) -> None:
+        told: Shape = {"OverrideRejection": True} if overrules else {}
+        if assignment.feedback:
+            told["RequesterFeedback"] = assignment.feedback[:1024]
+        self._decide("approve_assignment", assignment, StatusThere.APPROVED, **told)
+
+    def reject(self, assignment: Assignment) -> None:
+        feedback = {"RequesterFeedback": assignment.feedback[:1024]}
+        self._decide("reject_assignment", assignment, StatusThere.REJECTED, **feedback)
+
+    def _decide(
+        self, operation: str, assignment: Assignment, wanted: StatusThere, **told: Any
+    ) -> None:
+        try:
+            self._client.call(operation, AssignmentId=assignment.platform_id, **told)
+        except MTurkRefusal as refusal:
+            if refusal.code != "invalidassignmentstate":
+                raise
+            now = self.submission(assignment).status
+            if now != wanted:
+                state = now or "not handed in"
+                raise AlreadyDecided(f"on the platform it is {state}") from refusal
+
+    def pay_bonus(self, entry: LedgerEntry) -> None:
+        if entry.assignment is None:
+            raise ValueError(f"{entry} is for no assignment")
+        assignment_id = entry.assignment.platform_id
+        reference = entry.key.hex[:12]  # a payment is listed without its token, so it says its name
+
+        def send(token: str) -> Answer:
+            return self._client.call(
+                "send_bonus",
+                WorkerId=entry.worker_id,
+                AssignmentId=assignment_id,
+                BonusAmount=terms.dollars(entry.cents),
+                Reason=f"{entry.reason} (reference {reference})",
+                UniqueRequestToken=token,
+            )
+
+        def find() -> Answer | None:
+            paid = self._client.pages(
+                "list_bonus_payments", "BonusPayments", AssignmentId=assignment_id
+            )
+            named = any(reference in (one.get("Reason") or "") for one in paid)
+            return {} if named else None
+
+        once(
+            f"bonus-{entry.key.hex}",
+            platform=Platform.MTURK,
+            mode=entry.mode,
+            operation="SendBonus",
+            send=send,
+            find=find,
+        )
+
+    # --- Who may ---
+
+    def grant(self, qualification: Qualification, worker_id: str) -> None:
+        self._client.call(
+            "associate_qualification_with_worker",
+            QualificationTypeId=self._ensured(qualification),
+            WorkerId=worker_id,
+            IntegerValue=1,
+            SendNotification=False,
+        )
+
+    def withdraw(self, qualification: Qualification, worker_id: str) -> None:
+        if not qualification.platform_id:
+            return
+        try:
+            self._client.call(
+                "disassociate_qualification_from_worker",
+                QualificationTypeId=qualification.platform_id,
+                WorkerId=worker_id,
+            )
+        except MTurkRefusal as refusal:
+            # Somebody who does not have it is named as a wrong state or a wrong value.
+            if "state" not in refusal.code and "doesnotexist" not in refusal.code:
+                raise
+
+    def _ensured(self, qualification: Qualification) -> str:
+        """Return the id of a qualification type, which is made the first time."""
+        if not qualification.platform_id:
+            made = once(
+                f"qualification-{qualification.pk}",
+                platform=Platform.MTURK,
+                mode=qualification.mode,
+                operation="CreateQualificationType",
+                send=lambda _token: self._make_type(qualification),
+                find=lambda: self._find_type(qualification),
+            )
+            qualification.platform_id = made["platform_id"]
+            qualification.save(update_fields=["platform_id"])
+        return qualification.platform_id
+
+    def _make_type(self, qualification: Qualification) -> Answer:
+        try:
+            made = self._client.call(
+                "create_qualification_type",
+                Name=qualification.name,
+                Description=f"{qualification.project}: {qualification.get_purpose_display()}"[
+                    :2000
+                ],
+                QualificationTypeStatus="Active",
+            )
+        except MTurkRefusal as refusal:
+            # Names are unique in an account, which makes the name a token.
+            if "alreadyexists" not in refusal.code and "already" not in str(refusal).casefold():
+                raise
+            raise DoneBefore(str(refusal)) from refusal
+        return {"platform_id": made["QualificationType"]["QualificationTypeId"]}
+
+    def _find_type(self, qualification: Qualification) -> Answer | None:
+        types = self._client.pages(
+            "list_qualification_types",
+            "QualificationTypes",
+            Query=qualification.name,
+            MustBeRequestable=False,
+            MustBeOwnedByCaller=True,
+        )
+        for one in types:
+            if one.get("Name") == qualification.name:
+                return {"platform_id": one["QualificationTypeId"]}
+        return None
+
+    def block(self, worker_id: str, reason: str) -> None:
+        self._client.call("create_worker_block", WorkerId=worker_id, Reason=reason)
+
+    def unblock(self, worker_id: str) -> None:
+        self._client.call("delete_worker_block", WorkerId=worker_id)
+
+    def notify(
+        self, worker_ids: Sequence[str], *, subject: str, text: str, project: Project
+    ) -> dict[str, str]:
+        told = self._client.call(
+            "notify_workers",
+            attempts=1,  # it has no token: sent twice, it is read twice
+            Subject=subject,
+            MessageText=text,
+            WorkerIds=list(worker_ids),
+        )
+        return {
+            one["WorkerId"]: one.get("NotifyWorkersFailureMessage") or one.get("Code", "")
+            for one in told.get("NotifyWorkersFailureStatuses", [])
+        }
+
+
+def annotation_of(listing: Listing) -> str:
+    """Return the RequesterAnnotation by which a listing's HIT is known as ours."""
+    return f"clime-{listing.key}"
+
+
+def title_of(offer: Offer) -> str:
+    return (offer.title or offer.project.question)[:128]
+
+
+def description_of(offer: Offer) -> str:
+    return (offer.description or offer.project.instructions)[:2000]
+
+
+def origin_of(address: str) -> str:
+    """Return the origin of an address that is nothing more, but for a slash; "" for any other."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return ""
+    is_bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_bare:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
+
+
+def submit_origins(mode: str) -> list[str]:
+    """Return the origins to which finished work may be handed in."""
+    return _origins(settings.MTURK_SUBMIT_HOSTS, mode, SUBMIT_ORIGINS)
+
+
+def _origins(chosen: Sequence[str], mode: str, usual: Mapping[Mode, list[str]]) -> list[str]:
+    """Return the settings' origins where they are of this mode, else the mode's own ones."""
+    if not chosen or mode != settings.MTURK_MODE:
+        return usual[Mode(mode)]
+    return [
+        origin_of(one if "://" in one else f"https://{one}") or one.rstrip("/") for one in chosen
+    ]
+
+
+def _as_answer(hit: Shape) -> Answer:
+    """Return what is kept of a HIT, as JSON."""
+    expires_at = hit.get("Expiration")
+    return {
+        "platform_id": hit["HITId"],
+        "group_id": hit.get("HITGroupId", ""),
+        "expires_at": expires_at.isoformat() if expires_at else "",
+    }
+
+
+def _as_submission(told: Shape) -> Submission:
+    status = StatusThere(told["AssignmentStatus"].lower())
+    return Submission(
+        platform_id=told["AssignmentId"],
+        worker_id=told["WorkerId"],
+        status=status,
+        submitted_at=told.get("SubmitTime"),
+        approves_itself_at=told.get("AutoApprovalTime"),
+        feedback=told.get("RequesterFeedback") or "",
+    )
+
+
+def _cents(amount: str) -> int:
+    whole, _, part = amount.replace(",", "").partition(".")
+    return int(whole or 0) * 100 + int((part + "00")[:2])
