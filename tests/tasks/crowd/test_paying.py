@@ -1,4 +1,4 @@
-"""Decisions and payments, with a running Mechanical Turk: whatever goes wrong, the ledger agrees."""
+"""Decisions and payments on a running Mechanical Turk: whatever happens, the ledger agrees."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -270,7 +270,7 @@ def test_work_of_another_market_is_left_alone(mturk, hand_in):
     Listing.objects.update(mode="live")
     amina = Assignment.objects.get(pk=amina.pk)
     calls = len(mturk.calls)
-    with pytest.raises(TaskError, match="worked in the live market, and the settings are of sandb"):
+    with pytest.raises(PlatformError, match="belongs to the live market; the settings say sandbox"):
         paying.approve(amina)
     Assignment.objects.update(decision="approve", decided_at=timezone.now())
     assert paying.settle_all("mturk") == []
@@ -307,11 +307,11 @@ def test_a_rejection_is_told_and_ends_one_promise(mturk, hand_in, listing):
 def test_the_second_of_two_managers_is_told_who_decided(mturk, hand_in):
     amina, same = hand_in(), Assignment.objects.get()
     paying.reject(amina, by=User.objects.create_user("first"), reason="Every word was accepted.")
-    with pytest.raises(TaskError, match="AMINA was rejected by first at 20.*overruling"):
+    with pytest.raises(TaskError, match=r"AMINA was rejected by first at 20.*overruling"):
         paying.approve(same)
     other, same = hand_in("BARAKA"), Assignment.objects.get(worker_id="BARAKA")
     paying.approve(other)
-    with pytest.raises(TaskError, match="BARAKA was approved at 20.* which stands"):
+    with pytest.raises(TaskError, match=r"BARAKA was approved at 20.* which stands"):
         paying.reject(same, reason="Every word was accepted.")
     assert paid_here() == paid_there(mturk) == REWARD + FEE
 
@@ -491,7 +491,7 @@ def test_a_refused_bonus_is_not_paid_and_says_why(mturk, hand_in):
     entry = amina.ledger.get(kind="bonus")
     assert entry.state == "failed"
     assert "too little money" in entry.note
-    with pytest.raises(TaskError, match="was not paid: .*too little money"):
+    with pytest.raises(TaskError, match=r"was not paid: .*too little money"):
         paying.bonus(amina, cents=200_00, reason="Very careful.", key=key)
     assert paid_here() == paid_there(mturk) == 0
 
