@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db.models import F
 from django.utils import timezone
 
-from tasks.crowd import ledger, paying
-from tasks.models import HIT, Assignment, EntryState, LedgerEntry, Listing, PlatformCall
-from tasks.platforms import MechanicalTurk, OutcomeUnknown, PlatformError
+from tasks.crowd import ledger, paying, publishing
+from tasks.models import Assignment, EntryState, LedgerEntry, Listing, PlatformCall
+from tasks.platforms import OutcomeUnknown, PlatformError
 from tasks.services import TaskError
 from tests.factories import make_link
 from tests.stand_ins.mturk.money import Entry
@@ -24,26 +24,8 @@ REWARD, FEE = 50, 10
 
 @pytest.fixture
 def listing(mturk, project):
-    """Give five places of a HIT that are on offer there, with their rewards promised."""
-    hit = HIT.objects.create(project=project, platform="mturk")
-    market = MechanicalTurk().market()
-    listing = Listing.objects.create(
-        hit=hit,
-        platform="mturk",
-        mode=market.mode,
-        endpoint=market.endpoint,
-        region=market.region,
-        account=market.account,
-        places=5,
-        reward_cents=REWARD,
-        fee_cents=FEE,
-        minutes_allowed=180,
-    )
-    ledger.reserve(listing, 5)
-    offer = project.offers.get()
-    there = MechanicalTurk().publish(listing, offer, forbidding=[], requiring=[])
-    listing.platform_id, listing.state = there.platform_id, "open"
-    listing.save()
+    """Give the project's five places, on offer there."""
+    (listing,) = publishing.publish(project, "mturk")
     return listing
 
 
