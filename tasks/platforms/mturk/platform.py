@@ -129,7 +129,7 @@ class MechanicalTurk:
             "create_hit_type",
             Title=title_of(offer),
             Description=description_of(offer),
-            Keywords=offer.search_words,
+            **({"Keywords": offer.search_words} if offer.search_words else {}),
             Reward=terms.dollars(listing.reward_cents),
             AssignmentDurationInSeconds=listing.minutes_allowed * 60,
             AutoApprovalDelayInSeconds=offer.review_hours * 3600,
