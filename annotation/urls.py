@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from annotation import api, views
+from annotation import api, arriving, views
 
 app_name = "annotation"
 
@@ -19,4 +19,7 @@ task = [
     path("answers", api.Answers.as_view(), name="answers"),
     path("words", api.Words.as_view(), name="words"),
 ]
-urlpatterns = [path("t/<str:token>/", include(task))]
+urlpatterns = [
+    path("t/<str:token>/", include(task)),
+    path("arrive/<str:token>/", arriving.arrive, name="arrive"),
+]
