@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import F
 from django.utils import timezone
 
-from tasks.crowd import ledger, paying, publishing
+from tasks.crowd import ledger, paying
 from tasks.models import Assignment, EntryState, LedgerEntry, Listing, PlatformCall
 from tasks.platforms import OutcomeUnknown, PlatformError
 from tasks.services import TaskError
@@ -20,43 +20,6 @@ pytestmark = pytest.mark.django_db
 
 DAY_S = 86_400
 REWARD, FEE = 50, 10
-
-
-@pytest.fixture
-def listing(mturk, project):
-    """Give the project's five places, on offer there."""
-    (listing,) = publishing.publish(project, "mturk")
-    return listing
-
-
-@pytest.fixture
-def arrive(mturk, listing):
-    """Give a function by which somebody takes a place and has finished the work here."""
-
-    def arrive(worker_id="AMINA"):
-        return Assignment.objects.create(
-            hit=listing.hit,
-            listing=listing,
-            worker_id=worker_id,
-            platform_id=mturk.accept(listing.platform_id, worker_id),
-            state="submitted",
-            submitted_at=timezone.now(),
-            expires_at=timezone.now() + timedelta(hours=3),
-        )
-
-    return arrive
-
-
-@pytest.fixture
-def hand_in(mturk, arrive):
-    """Give a function by which somebody finishes the work and hands it in."""
-
-    def hand_in(worker_id="AMINA"):
-        assignment = arrive(worker_id)
-        mturk.submit(assignment.platform_id, {"completionCode": assignment.completion_code})
-        return assignment
-
-    return hand_in
 
 
 @pytest.fixture
@@ -80,13 +43,6 @@ def api(mturk):
     client = boto3.client("mturk", endpoint_url=mturk.url, region_name="us-east-1")
     yield client
     client.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Let no call be repeated by boto3, so that what befalls one is what the product sees."""
-    call = "tasks.platforms.mturk.client.Client.call"
-    monkeypatch.setattr(f"{call}.__kwdefaults__", {"attempts": 1})
 
 
 def paid_here():
