@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tasks.crowd.publishing import check_market
 from tasks.models import Assignment, StatusThere
 from tasks.platforms import CrowdPlatform, platform_of
@@ -11,6 +13,24 @@ from tasks.services import TaskError
 
 class NotHandedIn(TaskError):
     """There is nothing to decide yet: the platform has not got the work."""
+
+
+def find_assignment(name: str) -> Assignment:
+    """Return the assignment of this number, ours or else the platform's.
+
+    Raises TaskError, also where the platform gave its number to several people in turn.
+    """
+    if re.fullmatch("[0-9]{1,18}", name):
+        ours = Assignment.objects.filter(pk=int(name)).first()
+        if ours is not None:
+            return ours
+    found = list(Assignment.objects.filter(platform_id=name).order_by("pk")) if name else []
+    if len(found) > 1:
+        people = ", ".join(f"{one.pk} ({one.worker_id}, {one.state_now})" for one in found)
+        raise TaskError(f"{name} was given to several people: name one by our number: {people}")
+    if not found:
+        raise TaskError(f"there is no assignment {name!r}")
+    return found[0]
 
 
 def own_platform(assignment: Assignment) -> CrowdPlatform:
