@@ -279,7 +279,8 @@ class ReviewActions(admin.ModelAdmin[Assignment]):
             try:
                 happened = review.do(one, said, request.user)
             except paying.REFUSALS as error:
-                self.message_user(request, f"{one.worker_id}: {error}.", messages.ERROR)
+                text = paying.naming(one.worker_id, error)
+                self.message_user(request, f"{text}.", messages.ERROR)
             else:
                 mode = f" ({one.listing.mode.upper()})" if one.listing else ""
                 text = f"{one.worker_id}: {happened}{mode}."

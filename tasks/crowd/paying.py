@@ -36,6 +36,7 @@ __all__ = [
     "NotHandedIn",
     "approve",
     "bonus",
+    "naming",
     "overrule",
     "reject",
     "resend",
@@ -162,7 +163,7 @@ def settle_all(platform: str, *, project: Project | None = None) -> list[str]:
         except NotHandedIn:
             continue
         except REFUSALS as error:
-            problems.append(f"{row.worker_id}: {error}")
+            problems.append(naming(row.worker_id, error))
             is_temporary = isinstance(error, PlatformError) and not error.permanent
             failures = failures + 1 if is_temporary else 0
             if failures == PATIENCE:
@@ -171,6 +172,11 @@ def settle_all(platform: str, *, project: Project | None = None) -> list[str]:
         else:
             failures = 0
     return problems
+
+
+def naming(worker_id: str, error: Exception) -> str:
+    """Return what went wrong, with whose work it is about."""
+    return str(error) if worker_id in str(error) else f"{worker_id}: {error}"
 
 
 def _waiting(listings: QuerySet[Listing]) -> list[Assignment]:
