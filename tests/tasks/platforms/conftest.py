@@ -1,6 +1,7 @@
 """A running Prolific, which the settings point to."""
 
 import pytest
+from django.utils import timezone
 
 from tests.stand_ins.prolific import Prolific
 
@@ -15,5 +16,6 @@ def there(settings):
         settings.PROLIFIC_TOKEN = running.token
         settings.PROLIFIC_PROJECT = running.world.project_id
         settings.PROLIFIC_WEBHOOK_SECRET = "a-secret-of-tests"
+        running.world.now = timezone.now().replace(microsecond=0)
         running.world.secret = settings.PROLIFIC_WEBHOOK_SECRET
         yield running
