@@ -313,7 +313,7 @@ def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):
     data |= {"train_corpus": project.train_corpus_id, "categories-INITIAL_FORMS": 0}
     data |= {"practice_words-TOTAL_FORMS": 0, "practice_words-INITIAL_FORMS": 0}
     data |= {"categories-TOTAL_FORMS": 1, "categories-0-label": 1, "categories-0-name": "Yes"}
-    data = {name: "" if value is None else value for name, value in data.items()}
+    data = {name: value for name, value in data.items() if value is not None}
     assert manager.post(address(Project, "add"), data).status_code == 302
     second = Project.objects.get(slug="second")
     assert (second.state, second.categories.get().name) == ("draft", "Yes")

@@ -394,7 +394,8 @@ class MechanicalTurk:
             WorkerIds=list(worker_ids),
         )
         return {
-            one["WorkerId"]: one.get("NotifyWorkersFailureMessage") or one.get("Code", "")
+            one["WorkerId"]: one.get("NotifyWorkersFailureMessage")
+            or one.get("NotifyWorkersFailureCode", "")
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
 
