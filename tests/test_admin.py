@@ -19,11 +19,13 @@ from annotation.models import Consensus, DocumentLabel, Judgement
 from models_ml.models import Embedding, Job, Report, Run, SeedResult
 from tasks import services
 from tasks.controls import place_controls
-from tasks.models import LIVE_METHODS, Assignment, Project
+from tasks.models import LIVE_METHODS, Assignment, PlatformCall, PlatformEvent, Project
 from tests.factories import (
     make_artefact,
     make_corpus,
+    make_entry,
     make_link,
+    make_listing,
     make_project,
     make_report,
     make_run,
@@ -97,9 +99,21 @@ def a_busy_project(name):
     session.context_views.create(word=keyword.word)
     session.consent = services.consent_version(project)
     session.save()
-    assignment = project.hits.get().assignments.get()
+    assignment = project.hits.get(platform="direct").assignments.get()
     assignment.problems.create(text="No sentences.", item=assignment.hit.items.first())
     make_link(project, f"another of {name}")
+    project.offers.create(platform="mturk")
+    for mode in ("sandbox", "live"):  # with two of each, every filter is there
+        listing = make_listing(project, mode=mode)
+        make_entry(listing, kind="bonus" if mode == "live" else "reward")
+        for operation in ("CreateHIT", "SendBonus"):
+            key = f"{operation}-{listing.key}"
+            PlatformCall.objects.create(
+                key=key, platform="mturk", mode=mode, operation=operation, state="sent"
+            )
+        PlatformEvent.objects.create(
+            platform="mturk", event_id=listing.key, kind=f"HIT {mode}", subject={"HITId": "3A"}
+        )
     for kind, subject in (("process_session", session), ("prepare_project", project)):
         Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
 
