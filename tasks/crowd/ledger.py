@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from tasks.models import (
@@ -13,6 +14,7 @@ from tasks.models import (
     Listing,
     Project,
     Purpose,
+    StatusThere,
 )
 from tasks.services import TaskError
 
@@ -143,10 +145,19 @@ def note_failed(entry: LedgerEntry, why: str) -> None:
 
 
 @transaction.atomic
-def release(listing: Listing, *, keep: int = 0) -> int:
-    """End the promises of places that nobody took, but for `keep` of them; return how many."""
+def release(listing: Listing) -> int:
+    """End the promises of places that nobody took any more; return how many.
+
+    What was handed in and is undecided keeps its promise.
+    """
+    listing = Listing.objects.select_for_update().get(pk=listing.pk)
+    own = LedgerEntry.objects.committed().filter(assignment=OuterRef("pk"))
+    waiting = listing.assignments.filter(
+        ~Exists(own.exclude(kind=EntryKind.BONUS)),
+        status_there__in=[StatusThere.SUBMITTED, StatusThere.APPROVED],
+    )
     free = listing.ledger.filter(assignment=None, state=EntryState.PLANNED).order_by("pk")
-    ended = list(free.select_for_update().values_list("pk", flat=True))[keep:]
+    ended = list(free.values_list("pk", flat=True))[waiting.count() :]
     return LedgerEntry.objects.filter(pk__in=ended, state=EntryState.PLANNED).update(
         state=EntryState.FAILED, settled_at=timezone.now(), note="nobody took this place"
     )

@@ -169,8 +169,8 @@ class CrowdPlatform(Protocol):
     def page_there(self, listing: Listing) -> str:
         """Return the address at which people find a listing there; "" where there is none."""
 
-    def add_places(self, listing: Listing, number: int, *, key: str) -> None:
-        """Raise a listing's places by a number; `key` names this raise."""
+    def raise_places(self, listing: Listing) -> None:
+        """Give a listing there as many places as it has here; it never has fewer than before."""
 
     def close(self, platform_id: str) -> None:
         """Let nobody take a place any more; who holds one may finish. Once closed, no failure."""
