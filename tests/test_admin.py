@@ -202,7 +202,7 @@ def saved(client, project, *, follow=False, **changes):
     page = client.get(address(Project, "change", project.pk))
     form = page.context["adminform"].form
     data = {name: form.initial.get(name) for name in form.fields} | changes
-    for inline in ("categories", "practice_words"):
+    for inline in ("categories", "practice_words", "offers"):
         data = {f"{inline}-TOTAL_FORMS": 0, f"{inline}-INITIAL_FORMS": 0} | data
     data = {name: "" if value is None else value for name, value in data.items()}
     return client.post(address(Project, "change", project.pk), data, follow=follow)
@@ -325,7 +325,8 @@ def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):
     data = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     data |= {"name": "Second", "slug": "second", "embedding": project.embedding_id}
     data |= {"train_corpus": project.train_corpus_id, "categories-INITIAL_FORMS": 0}
-    data |= {"practice_words-TOTAL_FORMS": 0, "practice_words-INITIAL_FORMS": 0}
+    for inline in ("practice_words", "offers"):
+        data |= {f"{inline}-TOTAL_FORMS": 0, f"{inline}-INITIAL_FORMS": 0}
     data |= {"categories-TOTAL_FORMS": 1, "categories-0-label": 1, "categories-0-name": "Yes"}
     data = {name: "" if value is None else value for name, value in data.items()}
     assert manager.post(address(Project, "add"), data).status_code == 302

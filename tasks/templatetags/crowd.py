@@ -29,6 +29,12 @@ def dollars(cents: int | None) -> str:
     return "–" if cents is None else ledger.dollars(cents)
 
 
+@register.filter
+def mode_words(mode: str) -> str:
+    """Return a market's mode in words that nobody overlooks."""
+    return MODE_WORDS[Mode(mode)]
+
+
 @register.simple_tag
 def market_badges() -> list[Badge]:
     """Return a badge for each platform that anything is, or is to be, offered on."""
@@ -44,4 +50,4 @@ def badge_of(platform_name: str) -> Badge:
         mode = platform_of(platform_name).market().mode
     except PlatformError as error:
         return Badge(f"{label}: {error}", "")
-    return Badge(f"{label}: {MODE_WORDS[Mode(mode)]}", mode)
+    return Badge(f"{label}: {mode_words(mode)}", mode)
