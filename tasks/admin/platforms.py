@@ -17,6 +17,7 @@ from django.utils.timezone import localtime
 
 from models_ml.admin import ReadOnlyAdmin, link
 from models_ml.spreadsheets import BYTE_ORDER_MARK, csv_of, harmless
+from tasks.admin.reconciling import ReconcilePages
 from tasks.crowd.ledger import dollars
 from tasks.models import (
     Assignment,
@@ -38,7 +39,7 @@ def _places_held() -> QuerySet[Assignment, Any]:
 
 
 @admin.register(Listing)
-class ListingAdmin(ReadOnlyAdmin[Listing]):
+class ListingAdmin(ReconcilePages):
     list_display = (
         "name",
         "project",

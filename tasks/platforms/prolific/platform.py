@@ -55,11 +55,14 @@ from tasks.platforms.prolific.types import (
     checked_id,
 )
 
+API = "https://api.prolific.com"
+STUDY_PAGE = "https://app.prolific.com/researcher/workspaces/studies"
 COMPLETION_PAGE = "https://app.prolific.com/submissions/complete"
 REVIEW_TIME = timedelta(days=21)  # of the help pages: then Prolific approves by itself
 # A draft that was asked for and is not among the studies: it may yet come for so long.
 DRAFT_COMES_WITHIN = timedelta(minutes=1)
 _DRAFT, _STOPPED = "UNPUBLISHED", "COMPLETED"
+_OPEN = {"ACTIVE", "PUBLISHING", "SCHEDULED"}
 _AT_WORK = {SubmissionStatus.RESERVED, SubmissionStatus.ACTIVE, SubmissionStatus.UNKNOWN}
 _HOLDING = _AT_WORK | {
     SubmissionStatus.AWAITING_REVIEW,
@@ -259,7 +262,13 @@ class Prolific:
                 title=study.name,
                 status=study.status,
                 created_at=study.created_at,
+                can_be_taken=study.status in _OPEN,
             )
+
+    def page_there(self, listing: Listing) -> str:
+        if not listing.platform_id or listing.endpoint != API:
+            return ""
+        return f"{STUDY_PAGE}/{listing.platform_id}"
 
     def look(self, listing: Listing) -> Standing:
         study, submissions = self._counted(listing)
@@ -453,6 +462,9 @@ class Prolific:
         paid = self._client.submission(submission_id).bonus_cents
         return {} if entry.cents in paid else None
 
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        return None  # a list of submissions leaves them out
+
     # --- Who may ---
 
     def grant(self, qualification: Qualification, worker_id: str) -> None:
@@ -530,7 +542,7 @@ def _draft_key(listing: Listing) -> str:
 
 def _available(study: Study, submissions: Sequence[Submission]) -> int:
     """Return how many people could take a place just now."""
-    if study.status not in {"ACTIVE", "PUBLISHING", "SCHEDULED"}:
+    if study.status not in _OPEN:
         return 0
     holding = sum(one.status in _HOLDING for one in submissions)
     return max(0, (study.places or 0) - holding)
