@@ -4,6 +4,7 @@ from tasks.models import Platform
 from tasks.platforms.base import CrowdPlatform, OutcomeUnknown, PlatformError, UnknownAssignment
 from tasks.platforms.direct import DirectLink
 from tasks.platforms.mturk import MechanicalTurk
+from tasks.platforms.prolific import Prolific
 
 __all__ = [
     "CrowdPlatform",
@@ -26,5 +27,7 @@ def platform_of(name: str) -> CrowdPlatform:
     """
     if name == Platform.MTURK:
         return MechanicalTurk()
+    if name == Platform.PROLIFIC:
+        return Prolific()
     known = ", ".join(value for value in Platform.values if value != Platform.DIRECT)
     raise PlatformError(f"nothing can be published on {name!r}; platforms: {known}", permanent=True)

@@ -129,11 +129,12 @@ class MechanicalTurk:
             forbidding=[self._ensured(one) for one in forbidding],
             requiring=[self._ensured(one) for one in requiring],
         )
+        words: Shape = {"Keywords": offer.search_words} if offer.search_words else {}
         made = self._client.call(
             "create_hit_type",
             Title=title_of(offer),
             Description=description_of(offer),
-            Keywords=offer.search_words,
+            **words,
             Reward=terms.dollars(listing.reward_cents),
             AssignmentDurationInSeconds=listing.minutes_allowed * 60,
             AutoApprovalDelayInSeconds=offer.review_hours * 3600,

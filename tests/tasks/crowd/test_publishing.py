@@ -9,11 +9,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from tasks import services
 from tasks.crowd import offers, publishing
-from tasks.models import LedgerEntry, Listing, ListingState, PlatformCall
-from tasks.platforms import OutcomeUnknown, PlatformError
+from tasks.models import HIT, LedgerEntry, Listing, ListingState, PlatformCall
+from tasks.platforms import OutcomeUnknown, PlatformError, platform_of
+from tasks.platforms.mturk import MechanicalTurk
 from tasks.services import TaskError
 from tests.factories import make_project
+from tests.stand_ins.mturk import Refused
 
 pytestmark = [pytest.mark.usefixtures("mturk"), pytest.mark.django_db]
 
@@ -252,7 +255,7 @@ def test_missing_credentials_are_said(project, monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    with pytest.raises(CommandError, match="Not published: .*there are no AWS credentials"):
+    with pytest.raises(CommandError, match=r"Not published: .*there are no AWS credentials"):
         call_publish(project)
 
 
@@ -296,3 +299,109 @@ def test_a_project_that_is_not_ready_is_not_published(project):
     project.save()
     with pytest.raises(CommandError, match="prepare it first"):
         call_publish(project)
+
+
+# --- Places that are to be filled again, and people's own later sessions ------------------------
+
+
+def reject(mturk, listing, worker_id):
+    """Let somebody hand in, and note that it was rejected, as a poll does."""
+    assignment_id = mturk.accept(listing.platform_id, worker_id)
+    mturk.submit(assignment_id, {"completionCode": "x"})
+    mturk_client().reject_assignment(AssignmentId=assignment_id, RequesterFeedback="Empty.")
+    return listing.assignments.create(
+        hit=listing.hit,
+        worker_id=worker_id,
+        platform_id=assignment_id,
+        state="expired",
+        status_there="rejected",
+        expires_at=timezone.now(),
+    )
+
+
+def mturk_client():
+    return MechanicalTurk()._client._boto(1)
+
+
+def test_a_rejected_place_is_filled_by_one_more_assignment(mturk, project):
+    (listing,) = publishing.publish(project, "mturk")
+    reject(mturk, listing, "AWORKER1")
+    (raised,) = publishing.refill(listing.hit)
+    (hit,) = hits_there(mturk)
+    assert (raised.pk, raised.places, hit.max_assignments) == (listing.pk, 6, 6)
+    assert publishing.refill(listing.hit) == []
+    assert promised(project) == 6 * 60  # the rejected one's is ended by who notes the rejection
+
+
+def test_past_nine_places_another_hit_is_made_which_keeps_former_workers_out(mturk, project):
+    project.overlap = 9
+    project.save()
+    (listing,) = publishing.publish(project, "mturk")
+    reject(mturk, listing, "AWORKER1")
+    (second,) = publishing.refill(listing.hit)
+    assert (second.pk != listing.pk, second.places, second.fee_cents) == (True, 1, 10)
+    assert [hit.max_assignments for hit in hits_there(mturk)] == [9, 1]
+    assert "DoesNotExist" in str(hits_there(mturk)[1].hit_type.requirements)
+    assert publishing.refill(listing.hit) == []
+
+
+def test_a_lost_raise_is_found_and_not_made_twice(mturk, project, monkeypatch):
+    monkeypatch.setattr("tasks.platforms.mturk.client.ATTEMPTS", 1)
+    (listing,) = publishing.publish(project, "mturk")
+    reject(mturk, listing, "AWORKER1")
+    mturk.faults.add("lost_answer", next_calls=1, operations=["CreateAdditionalAssignmentsForHIT"])
+    with pytest.raises(OutcomeUnknown):
+        publishing.refill(listing.hit)
+    listing.refresh_from_db()
+    platform_of("mturk").raise_places(listing)
+    (hit,) = hits_there(mturk)
+    assert (listing.places, hit.max_assignments) == (6, 6)
+
+
+def test_a_raise_that_was_never_sent_is_made_at_the_next_refill(mturk, project):
+    (listing,) = publishing.publish(project, "mturk")
+    # As a crash between the row and the call leaves it, and the next poll reads it.
+    reject(mturk, listing, "AWORKER1")
+    Listing.objects.update(places=6, pending_there=0, available_there=4)
+    publishing.refill(listing.hit)
+    (hit,) = hits_there(mturk)
+    assert hit.max_assignments == 6
+
+
+@pytest.mark.parametrize("end", ["closed by the manager", "its days are over"])
+def test_nothing_is_filled_again_once_a_listing_has_ended(mturk, project, end):
+    (listing,) = publishing.publish(project, "mturk")
+    reject(mturk, listing, "AWORKER1")
+    if end == "closed by the manager":
+        publishing.close(project, "mturk")
+    else:
+        Listing.objects.update(expires_at=timezone.now())
+    assert publishing.refill(listing.hit) == []
+    assert [hit.max_assignments for hit in hits_there(mturk)] == [5]
+
+
+def test_a_later_session_is_published_for_its_person_alone(mturk, project):
+    publishing.publish(project, "mturk")
+    keyword = project.ranking.keywords.first()
+    owner = services.Owner("mturk", "AWORKER1")
+    terms = {"session_number": 2, "owner": owner, "keywords": [keyword], "documents": []}
+    assert services.offer_session(project, **terms) is None
+    (listing,) = publishing.publish_later_sessions(project, "mturk")
+    hit = mturk.market.hits[listing.platform_id]
+    assert (listing.worker_id, listing.places) == ("AWORKER1", 1)
+    assert hit.hit_id in mturk.visible_hits("AWORKER1")
+    assert hit.hit_id not in mturk.visible_hits("AWORKER2")
+    with pytest.raises(Refused):
+        mturk.preview_url(hit.hit_id, "AWORKER2")
+    assert publishing.publish_later_sessions(project, "mturk") == []
+
+
+def test_a_later_session_waits_for_its_pause(mturk, project):
+    project.pause_hours = 24
+    project.save()
+    keyword = project.ranking.keywords.first()
+    owner = services.Owner("mturk", "AWORKER1")
+    services.offer_session(project, session_number=2, owner=owner, keywords=[keyword], documents=[])
+    assert publishing.publish_later_sessions(project, "mturk") == []
+    HIT.objects.filter(session_number=2).update(created_at=timezone.now() - timedelta(hours=25))
+    assert len(publishing.publish_later_sessions(project, "mturk")) == 1
