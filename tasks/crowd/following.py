@@ -6,7 +6,7 @@ calls to a platform are made outside of transactions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -48,6 +48,8 @@ PUBLISHING_TAKES = timedelta(minutes=10)
 # A closed listing is looked at for so long after its end, for what was handed in last.
 AFTERWARDS = timedelta(days=1)
 
+Report = Callable[[str, int, int], None]
+
 
 @dataclass
 class Outcome:
@@ -76,10 +78,15 @@ class Outcome:
         }
 
 
-def sync(project: Project | None = None, *, platform: str | None = None) -> Outcome:
+def sync(
+    project: Project | None = None,
+    *,
+    platform: str | None = None,
+    report: Report = lambda note, done, total: None,
+) -> Outcome:
     """Return what one poll found: of a project or all, on a platform or all.
 
-    Trouble with one listing does not stop the others.
+    report: told of each listing, as jobs.Progress is. Trouble with one does not stop the others.
     """
     services.expire_overdue()
     outcome = Outcome()
@@ -99,7 +106,7 @@ def sync(project: Project | None = None, *, platform: str | None = None) -> Outc
         here = of_platform.filter(mode=market.mode, account=market.account)
         if elsewhere := followed(of_platform, timezone.now()).exclude(pk__in=here).count():
             outcome.notes.append(_left_alone(elsewhere, market))
-        troubled = _follow_all(where, here, outcome)
+        troubled = _follow_all(where, here, outcome, report)
         _settle(name, here, project, outcome)
         _make_missing(name, here, troubled, outcome)
     return outcome
@@ -122,10 +129,15 @@ def look_soon(listing: Listing) -> None:
     jobs.enqueue(SYNC_ONE, listing.pk, anew=True)
 
 
-def has_work(project: Project | None = None) -> bool:
+def has_work() -> bool:
     """Return whether anything is to be followed, in whichever market."""
-    listings = followed(Listing.objects.all(), timezone.now())
-    return (listings.filter(hit__project=project) if project else listings).exists()
+    everything = Listing.objects.all()
+    unpaid = LedgerEntry.objects.filter(state__in=[EntryState.PLANNED, EntryState.SENT])
+    return (
+        everything.filter(hit__project__state=ProjectState.OPEN).exists()
+        or followed(everything, timezone.now()).exists()
+        or unpaid.exists()
+    )
 
 
 def followed(listings: QuerySet[Listing], now: datetime) -> QuerySet[Listing]:
@@ -153,10 +165,17 @@ def _left_alone(number: int, market: Market) -> str:
     return f"{are} of another market than {market.mode}{whose}, and was left alone"
 
 
-def _follow_all(where: CrowdPlatform, listings: QuerySet[Listing], outcome: Outcome) -> set[int]:
+def _follow_all(
+    where: CrowdPlatform, listings: QuerySet[Listing], outcome: Outcome, report: Report
+) -> set[int]:
     """Poll listings; return the HITs of those where that did not go well."""
     due = followed(listings, timezone.now()).select_related("hit__project").order_by("pk")
-    return {one.hit_id for one in due if not _follow(where, one, outcome)}
+    troubled = set()
+    for done, listing in enumerate(due):
+        report("polling", done, len(due))
+        if not _follow(where, listing, outcome):
+            troubled.add(listing.hit_id)
+    return troubled
 
 
 def _settle(

@@ -8,16 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from models_ml import jobs
 from tasks.crowd import following, matching
 from tasks.models import Assignment, Listing, Platform, PlatformEvent
 from tasks.platforms.base import Event
 from tasks.platforms.mturk import notifications
+from tasks.services import TaskError
 
 logger = logging.getLogger(__name__)
 
+LISTEN = "hear_platforms"  # a kind of jobs
 MOST_ROUNDS = 100  # of a queue in one go; the rest waits for the next
 
 
@@ -61,22 +65,40 @@ def _act(listing: Listing, event: Event) -> None:
     following.look_soon(listing)
 
 
-def listen() -> int:
-    """Hear what waits in Mechanical Turk's queue; return how many events were new.
+def listen(*, report: following.Report = lambda note, done, total: None) -> int:
+    """Hear what waits in Mechanical Turk's queue, if there is one; return how many events were new.
 
     A message is deleted once its events are committed, and so may be read twice. Raises
     PlatformError.
     """
     queue = notifications.queue()
     new = 0
-    for _ in range(MOST_ROUNDS if queue else 0):
+    for number in range(MOST_ROUNDS):
         messages = queue.receive() if queue else []
+        if queue is None or not messages:
+            break
+        report("reading notifications", number, MOST_ROUNDS)
         for message in messages:
             if message.problem:
                 logger.warning("a message of the notifications' queue: %s", message.problem)
             new += hear(Platform.MTURK, message.events)
-            if queue:
-                queue.delete(message)
-        if not messages:
-            break
+            queue.delete(message)
     return new
+
+
+def look_again() -> None:
+    """Queue a poll of all platforms, while anything is to be followed there."""
+    if following.has_work():
+        jobs.enqueue(following.SYNC_ALL, 0)
+
+
+def listen_again() -> None:
+    """Queue a reading of the notifications, while anything is to be followed."""
+    if settings.MTURK_NOTIFY_QUEUE_URL and following.has_work():
+        jobs.enqueue(LISTEN, 0)
+
+
+def check(outcome: following.Outcome) -> None:
+    """Raise TaskError where a poll could not do all, with what it says of it."""
+    if outcome.problems:
+        raise TaskError("\n".join(outcome.problems))
