@@ -112,6 +112,18 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A notification, by the platform's names. It is a hint where to look, and no more."""
+
+    event_id: str  # the same however often it comes
+    kind: str
+    listing_id: str
+    assignment_id: str = ""
+    happened_at: datetime | None = None
+    is_given_back: bool = False  # the assignment's place was freed then
+
+
+@dataclass(frozen=True)
 class Arrival:
     """Somebody whom a platform sends: the assignment's name there, and who holds it.
 
