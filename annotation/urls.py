@@ -1,8 +1,9 @@
-"""Addresses of the task pages. The token is a person's own, and all the authority they need."""
+"""Addresses of the task pages. The token is a person's own, and all the authority they need; that
+of an arrival is a listing's, and the platform adds who comes."""
 
 from django.urls import include, path
 
-from annotation import api, views
+from annotation import api, arriving, views
 
 app_name = "annotation"
 
@@ -19,4 +20,7 @@ task = [
     path("answers", api.Answers.as_view(), name="answers"),
     path("words", api.Words.as_view(), name="words"),
 ]
-urlpatterns = [path("t/<str:token>/", include(task))]
+urlpatterns = [
+    path("t/<str:token>/", include(task)),
+    path("arrive/<str:token>/", arriving.arrive, name="arrive"),
+]
