@@ -1,5 +1,6 @@
 """Settings of the whole site, read from the environment (`.env.example` lists every variable)."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,6 +43,10 @@ PROLIFIC_API_URL = env.str("PROLIFIC_API_URL", "https://api.prolific.com").rstri
 PROLIFIC_TOKEN = env.str("PROLIFIC_TOKEN", "")
 PROLIFIC_PROJECT = env.str("PROLIFIC_PROJECT", "")  # of their workspace; empty: its first
 PROLIFIC_WEBHOOK_SECRET = env.str("PROLIFIC_WEBHOOK_SECRET", "")
+# Prolific's fee, with its tax where there is one: it differs between accounts, and is not told.
+PROLIFIC_FEE_PERCENT = env.decimal(
+    "PROLIFIC_FEE_PERCENT", Decimal("42.8"), validate=validate.Range(min=0)
+)
 
 ROOT_URLCONF = "clime_project.urls"
 WSGI_APPLICATION = "clime_project.wsgi.application"

@@ -127,10 +127,11 @@ def offer_session(
     owner: Owner,
     keywords: Iterable[Keyword],
     documents: Iterable[Document],
-) -> Assignment:
+) -> Assignment | None:
     """Return a person's assignment of a later session's first HIT, which is theirs alone.
 
-    It opens after the project's pause. Asked for again, it is found as it is.
+    It opens after the project's pause. Asked for again, it is found as it is. On a platform there
+    is none until its person takes the HIT, which is published for them once the pause is over.
     """
     hits = create_hits(
         project,
@@ -139,6 +140,8 @@ def offer_session(
         session_number=session_number,
         owner=owner,
     )
+    if owner.platform != Platform.DIRECT:
+        return None
     first = min(hits, key=lambda hit: hit.batch)
     return _take_place(first.pk, owner.worker_id, pause=timedelta(hours=project.pause_hours))
 

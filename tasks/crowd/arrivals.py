@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from tasks.crowd.people import Refusal, note_took_part, refusal
 from tasks.models import (
     HIT,
     Assignment,
@@ -28,6 +29,12 @@ from tasks.models import (
 )
 from tasks.platforms.base import Arrival
 
+# A block is not told, so that nobody learns to come back as somebody else.
+_REASONS = {
+    Refusal.BLOCKED: "not_for_them",
+    Refusal.TOOK_PART_ELSEWHERE: "took_part_elsewhere",
+    Refusal.FAILED_SCREENING: "failed_screening",
+}
 # Without a sign of work for so long, somebody may have given their place back unknown to us.
 IDLE = timedelta(minutes=15)
 
@@ -42,6 +49,8 @@ class Reason(StrEnum):
     CLOSED = "closed"
     ANOTHERS = "anothers"
     NOT_FOR_THEM = "not_for_them"
+    TOOK_PART_ELSEWHERE = "took_part_elsewhere"
+    FAILED_SCREENING = "failed_screening"
     DID_IT = "did_it"
     RESTING = "resting"
     FULL = "full"
@@ -80,8 +89,11 @@ def arrive(listing: Listing, arrival: Arrival) -> Assignment:
     _free_place_of_former_holder(hit, arrival)
     _make_room(listing, arrival.worker_id, now)
     if held is None:
-        return _new_assignment(listing, arrival, now)
-    return _let_in_again(held, listing, arrival, now)
+        assignment = _new_assignment(listing, arrival, now)
+    else:
+        assignment = _let_in_again(held, listing, arrival, now)
+    note_took_part(assignment)
+    return assignment
 
 
 def _is_as_it_was(held: Assignment, listing: Listing, arrival: Arrival) -> bool:
@@ -106,6 +118,8 @@ def _check_may(listing: Listing, arrival: Arrival, held: Assignment | None, now:
     is_over = hit.project.state != ProjectState.OPEN or _nobody_can_hold_a_place(listing, now)
     if is_over or (held is not None and held.state == AssignmentState.REVOKED):
         raise NotLetIn(Reason.CLOSED)
+    if why := refusal(hit.project, listing.platform, arrival.worker_id):
+        raise NotLetIn(Reason(_REASONS[why]))
     if held is not None and held.is_resting:
         raise NotLetIn(Reason.RESTING, opens_at=held.opens_at)
 

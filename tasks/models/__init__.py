@@ -13,7 +13,7 @@ from tasks.models.hits import (
     Platform,
     StatusThere,
 )
-from tasks.models.money import EntryKind, EntryState, LedgerEntry
+from tasks.models.money import EntryKind, EntryState, LedgerEntry, LedgerEntryQuerySet
 from tasks.models.offers import (
     LARGEST_BATCH,
     Layout,
@@ -83,6 +83,7 @@ __all__ = [
     "HITQuerySet",
     "Layout",
     "LedgerEntry",
+    "LedgerEntryQuerySet",
     "Listing",
     "ListingState",
     "Message",

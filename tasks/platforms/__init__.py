@@ -10,6 +10,7 @@ from tasks.platforms.base import (
 )
 from tasks.platforms.direct import DirectLink
 from tasks.platforms.mturk import MechanicalTurk
+from tasks.platforms.prolific import Prolific
 
 __all__ = [
     "CrowdPlatform",
@@ -33,5 +34,7 @@ def platform_of(name: str) -> CrowdPlatform:
     """
     if name == Platform.MTURK:
         return MechanicalTurk()
+    if name == Platform.PROLIFIC:
+        return Prolific()
     known = ", ".join(value for value in Platform.values if value != Platform.DIRECT)
     raise PlatformError(f"nothing can be published on {name!r}; platforms: {known}", permanent=True)

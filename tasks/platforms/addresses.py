@@ -14,14 +14,19 @@ from tasks.platforms.base import PlatformError, UnknownAssignment
 _signer = Signer(salt="tasks.platforms.arrival", sep="~")
 
 
-def arrival_url(listing: Listing) -> str:
-    """Return the address to give the platform. Raises PlatformError where it is not https."""
+def check_public_address(platform: str) -> None:
+    """Raise PlatformError where platforms would not take the address of this site."""
     if urlsplit(settings.PUBLIC_BASE_URL).scheme != "https":
         raise PlatformError(
-            f"{listing.get_platform_display()} shows pages of https addresses alone, and "
-            f"PUBLIC_BASE_URL is {settings.PUBLIC_BASE_URL}",
+            f"{platform} shows pages of https addresses alone, and PUBLIC_BASE_URL is "
+            f"{settings.PUBLIC_BASE_URL}",
             permanent=True,
         )
+
+
+def arrival_url(listing: Listing) -> str:
+    """Return the address to give the platform. Raises PlatformError where it is not https."""
+    check_public_address(listing.get_platform_display())
     return settings.PUBLIC_BASE_URL + reverse("annotation:arrive", args=[_signer.sign(listing.key)])
 
 

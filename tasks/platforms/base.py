@@ -173,8 +173,8 @@ class CrowdPlatform(Protocol):
     def look(self, listing: Listing) -> Standing:
         """Return how a listing stands."""
 
-    def add_places(self, listing: Listing, number: int, *, key: str) -> None:
-        """Raise a listing's places by a number; `key` names this raise."""
+    def raise_places(self, listing: Listing) -> None:
+        """Give a listing there as many places as it has here; it never has fewer than before."""
 
     def close(self, platform_id: str) -> None:
         """Let nobody take a place any more; who holds one may finish. Once closed, no failure."""

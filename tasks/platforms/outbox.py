@@ -64,14 +64,7 @@ def once(
 def _send(
     call: PlatformCall, send: Callable[[str], Answer], find: Callable[[], Answer | None]
 ) -> Answer:
-    now = timezone.now()
-    if call.token_made_at and now - call.token_made_at > TOKEN_LIVES:
-        call.token_number += 1  # nothing was found, so that the old one made nothing
-        call.token_made_at = None
-    call.token_made_at = call.token_made_at or now
-    call.attempts += 1
-    call.sent_at = now
-    _note(call, CallState.SENT)
+    _claim(call)
     try:
         answer = send(f"{call.key}-{call.token_number}")
     except DoneBefore as error:
@@ -88,6 +81,35 @@ def _send(
         _note(call, state, error=str(error))
         raise
     return _note(call, CallState.DONE, answer=answer)
+
+
+def _claim(call: PlatformCall) -> None:
+    """Note that a call is about to be sent, unless another process did so since it was read."""
+    now = timezone.now()
+    as_read = PlatformCall.objects.filter(pk=call.pk, state=call.state, attempts=call.attempts)
+    if call.token_made_at and now - call.token_made_at > TOKEN_LIVES:
+        call.token_number += 1  # nothing was found, so that the old one made nothing
+        call.token_made_at = None
+    call.token_made_at = call.token_made_at or now
+    call.attempts += 1
+    call.state, call.sent_at = CallState.SENT, now
+    with transaction.atomic(durable=True):
+        is_ours = as_read.update(
+            state=call.state,
+            attempts=call.attempts,
+            sent_at=call.sent_at,
+            token_number=call.token_number,
+            token_made_at=call.token_made_at,
+            answer=None,
+            error="",
+        )
+    if not is_ours:
+        raise OutcomeUnknown(f"{call.operation} is being made by another process just now")
+
+
+def undone(key: str, why: str) -> None:
+    """Note that what a call made was taken away again, so that it is made anew when asked for."""
+    PlatformCall.objects.filter(key=key).update(state=CallState.FAILED, answer=None, error=why)
 
 
 def _note(

@@ -89,10 +89,10 @@ class Client:
         self._where = where
         self._clients: dict[int, Any] = {}
 
-    def call(self, operation: str, *, attempts: int = ATTEMPTS, **parameters: Any) -> Shape:
+    def call(self, operation: str, *, attempts: int | None = None, **parameters: Any) -> Shape:
         """Call an operation, such as "get_hit". attempts: 1 for what must not be sent twice."""
         try:
-            answer: Shape = getattr(self._boto(attempts), operation)(**parameters)
+            answer: Shape = getattr(self._boto(attempts or ATTEMPTS), operation)(**parameters)
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise PlatformError(
                 "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",

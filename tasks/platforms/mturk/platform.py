@@ -125,11 +125,12 @@ class MechanicalTurk:
             forbidding=[self._ensured(one) for one in forbidding],
             requiring=[self._ensured(one) for one in requiring],
         )
+        words: Shape = {"Keywords": offer.search_words} if offer.search_words else {}
         made = self._client.call(
             "create_hit_type",
             Title=title_of(offer),
             Description=description_of(offer),
-            Keywords=offer.search_words,
+            **words,
             Reward=terms.dollars(listing.reward_cents),
             AssignmentDurationInSeconds=listing.minutes_allowed * 60,
             AutoApprovalDelayInSeconds=offer.review_hours * 3600,
@@ -166,29 +167,31 @@ class MechanicalTurk:
             is_over=hit["HITStatus"] in _OVER and not pending,
         )
 
-    def add_places(self, listing: Listing, number: int, *, key: str) -> None:
-        wanted = listing.places + number
+    def raise_places(self, listing: Listing) -> None:
+        missing = listing.places - self._places_of(listing)
+        if missing <= 0:
+            return
 
         def send(token: str) -> Answer:
             return self._client.call(
                 "create_additional_assignments_for_hit",
                 HITId=listing.platform_id,
-                NumberOfAdditionalAssignments=number,
+                NumberOfAdditionalAssignments=missing,
                 UniqueRequestToken=token,
             )
 
-        def find() -> Answer | None:
-            hit = self._client.call("get_hit", HITId=listing.platform_id)["HIT"]
-            return {} if hit["MaxAssignments"] >= wanted else None
-
         once(
-            f"places-{key}",
+            f"places-{listing.key}-{listing.places}",
             platform=Platform.MTURK,
             mode=listing.mode,
             operation="CreateAdditionalAssignmentsForHIT",
             send=send,
-            find=find,
+            find=lambda: {} if self._places_of(listing) >= listing.places else None,
         )
+
+    def _places_of(self, listing: Listing) -> int:
+        hit = self._client.call("get_hit", HITId=listing.platform_id)["HIT"]
+        return int(hit["MaxAssignments"])
 
     def close(self, platform_id: str) -> None:
         # The service refuses the same HIT and second twice, so closing again is no failure.
@@ -406,7 +409,7 @@ def title_of(offer: Offer) -> str:
 
 
 def description_of(offer: Offer) -> str:
-    return (offer.description or offer.project.instructions)[:2000]
+    return offer.description or offer.project.instructions[:2000]
 
 
 def origin_of(address: str) -> str:

@@ -20,6 +20,7 @@ from tasks.platforms.prolific.types import (
     Balance,
     Bonus,
     BonusBatch,
+    Filter,
     Named,
     NewStudy,
     RejectionCategory,
@@ -96,6 +97,14 @@ class ProlificClient:
     def delete_draft(self, study_id: str) -> None:
         self._connection.send(Call("DELETE", f"studies/{checked_id(study_id)}/"), _ignore)
 
+    def filters(self, workspace_id: str) -> list[Filter]:
+        """Return what participants can be chosen by."""
+        query = (("workspace_id", checked_id(workspace_id)),)
+        return self._connection.send(
+            Call("GET", "filters/", query, repeatable=True),
+            lambda answer: [Filter.from_json(one) for one in answer.json["results"]],
+        )
+
     # Submissions
 
     def submissions(self, study_id: str) -> list[Submission]:
@@ -143,10 +152,14 @@ class ProlificClient:
     def pay_bonuses(self, batch_id: str) -> None:
         """Pay a batch, some minutes later. Each call pays again: after OutcomeUnknown, look."""
         self._connection.send(
-            Call("POST", f"bulk-bonus-payments/{checked_id(batch_id)}/pay/"), _ignore
+            Call("POST", f"bulk-bonus-payments/{checked_id(batch_id)}/pay/", pays=True), _ignore
         )
 
     # Participant groups and messages
+
+    def groups(self, workspace_id: str) -> list[Named]:
+        query = (("workspace_id", checked_id(workspace_id)),)
+        return self._pages("participant-groups/", Named.from_json, query=query)
 
     def create_group(self, workspace_id: str, name: str) -> Named:
         body = {"workspace_id": workspace_id, "name": name}

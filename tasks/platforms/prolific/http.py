@@ -2,7 +2,8 @@
 
 A call that may be repeated (it reads, or Prolific documents it as idempotent) is repeated after a
 failure that may pass. Any other is sent once: where its answer is lost, it may have been done, and
-`OutcomeUnknown` says so.
+`OutcomeUnknown` says so. Turned away with 429, it surely was not done, so it is sent again, unless
+it pays.
 """
 
 import json
@@ -51,13 +52,15 @@ class BackOff:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `repeatable`: doing it twice is the same as doing it once."""
+    """One request. `repeatable`: doing it twice is the same as doing it once. `pays`: it is sent
+    once whatever is answered."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: dict[str, Any] | None = None
     repeatable: bool = False
+    pays: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -122,7 +125,7 @@ class ProlificConnection:
             try:
                 return self._send_once(call, read)
             except PlatformError as error:
-                if not call.repeatable or error.permanent or tries_made >= self._back_off.tries:
+                if not _may_be_sent_again(call, error) or tries_made >= self._back_off.tries:
                     raise
                 self._sleep(
                     self._back_off.wait_s(
@@ -158,6 +161,11 @@ class ProlificConnection:
         return Request(  # noqa: S310 - the scheme is checked when the connection is made
             f"{self._root}/{call.path}{query}", data, headers, method=call.method
         )
+
+
+def _may_be_sent_again(call: Call, error: PlatformError) -> bool:
+    was_turned_away = isinstance(error, ProlificRefusal) and error.status == 429
+    return not error.permanent and (call.repeatable or (was_turned_away and not call.pays))
 
 
 def _refusal(call: Call, error: HTTPError) -> PlatformError:

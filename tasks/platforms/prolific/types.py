@@ -87,7 +87,20 @@ class RangeFilter:
 
     def as_json(self) -> dict[str, Any]:
         ends = {"lower": self.lower, "upper": self.upper}
-        return {"filter_id": self.filter_id, "selected_range": ends}
+        chosen = {end: value for end, value in ends.items() if value is not None}
+        return {"filter_id": self.filter_id, "selected_range": chosen}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What participants can be chosen by; `choices` has the name of each id."""
+
+    id: str
+    choices: dict[str, str]
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        return cls(id=told["filter_id"], choices=dict(told.get("choices") or {}))
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,7 @@ class Study:
     status: str
     places: int | None
     reward_cents: int | None
+    created_at: datetime | None = None
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Self:
@@ -148,6 +162,7 @@ class Study:
             status=told.get("status") or "",
             places=_whole(told.get("total_available_places")),
             reward_cents=_whole(told.get("reward")),
+            created_at=_moment(told.get("date_created")),
         )
 
 

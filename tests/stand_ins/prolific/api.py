@@ -185,6 +185,13 @@ def pay_bonuses(world: World, asked: Asked, batch_id: str):
     return Reply(None, 202)
 
 
+@route("GET", "filters/")
+def list_filters(world: World, asked: Asked):
+    if asked.query.get("workspace_id", world.workspace_id) != world.workspace_id:
+        raise invalid(workspace_id="No such workspace.")
+    return {"results": extras.FILTERS}
+
+
 @route("GET", "participant-groups/")
 def list_groups(world: World, asked: Asked):
     if asked.query.get("workspace_id") != world.workspace_id:

@@ -21,6 +21,24 @@ from tests.stand_ins.prolific.world import (
     moment,
 )
 
+# Some of what participants can be chosen by. The names of countries are those of ISO 3166 (guess).
+FILTERS = [
+    {
+        "filter_id": "current-country-of-residence",
+        "title": "Current country of residence",
+        "type": "select",
+        "data_type": "ChoiceID",
+        "choices": {
+            "0": "United Kingdom",
+            "1": "United States",
+            "110": "Kenya",
+            "211": "Tanzania, United Republic of",
+            "235": "Viet Nam",
+        },
+    },
+    {"filter_id": "approval_rate", "title": "Approval rate", "type": "range"},
+    {"filter_id": "approval_numbers", "title": "Approved submissions", "type": "range"},
+]
 EVENT_TYPES = ("study.status.change", "study.progress.change", "submission.status.change")
 
 

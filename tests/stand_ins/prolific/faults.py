@@ -28,6 +28,7 @@ class Faults:
     def __init__(self) -> None:
         self._planned: list[Fault] = []
         self._share = 0.0
+        self._share_retry_after_s: int | None = None
         self._random = Random(0)
 
     def plan(
@@ -42,9 +43,10 @@ class Faults:
         """Let the next `times` calls whose `METHOD path` contains the pattern go wrong."""
         self._planned.append(Fault(kind, re.compile(on), times, retry_after_s, delay_s))
 
-    def throttle_share(self, share: float, *, seed: int) -> None:
+    def throttle_share(self, share: float, *, seed: int, retry_after_s: int | None = None) -> None:
         """Answer 429 to a share of all calls, always the same ones for a seed."""
         self._share, self._random = share, Random(seed)
+        self._share_retry_after_s = retry_after_s
 
     def next_for(self, call: str) -> Fault | None:
         for fault in self._planned:
@@ -52,5 +54,5 @@ class Faults:
                 fault.times -= 1
                 return fault
         if self._random.random() < self._share:
-            return Fault("throttled", re.compile(""), 0, None, 0.0)
+            return Fault("throttled", re.compile(""), 0, self._share_retry_after_s, 0.0)
         return None

@@ -1,0 +1,78 @@
+"""HITs on the local Mechanical Turk and people who took them, put straight into the database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from tasks.models import HIT, Assignment, Listing, Offer, Platform, Project
+from tasks.platforms import platform_of
+from tasks.platforms.mturk import MechanicalTurk
+
+
+def make_hit(project: Project, *, worker_id: str = "", session_number: int = 1) -> HIT:
+    """Return a HIT of a project on Mechanical Turk."""
+    batch = project.hits.filter(platform=Platform.MTURK).count() + 1
+    return HIT.objects.create(
+        project=project,
+        platform=Platform.MTURK,
+        batch=batch,
+        worker_id=worker_id,
+        session_number=session_number,
+    )
+
+
+def make_listing(hit: HIT, *, places: int = 9, **fields: object) -> Listing:
+    """Return the row of a listing in the present market, which is not published yet."""
+    market = MechanicalTurk().market()
+    return Listing.objects.create(
+        **{
+            "hit": hit,
+            "platform": hit.platform,
+            "mode": market.mode,
+            "endpoint": market.endpoint,
+            "region": market.region,
+            "account": market.account,
+            "worker_id": hit.worker_id,
+            "places": places,
+            "reward_cents": 50,
+            "fee_cents": 10,
+            "minutes_allowed": 60,
+            **fields,
+        }
+    )
+
+
+def offer_of(project: Project) -> Offer:
+    return Offer.objects.get_or_create(
+        project=project, platform=Platform.MTURK, defaults={"reward_cents": 50}
+    )[0]
+
+
+def publish(listing: Listing, *, forbidding: object = (), requiring: object = ()) -> str:
+    """Put a listing on its market as one with these qualifications; return the HIT's id there."""
+    offer = offer_of(listing.hit.project)
+    made = platform_of(listing.platform).publish(
+        listing, offer, forbidding=forbidding, requiring=requiring
+    )
+    Listing.objects.filter(pk=listing.pk).update(platform_id=made.platform_id, state="open")
+    listing.refresh_from_db()
+    return made.platform_id
+
+
+def take(listing: Listing, worker_id: str, **fields: object) -> Assignment:
+    """Return the row of somebody who arrived at a listing."""
+    now = timezone.now()
+    return Assignment.objects.create(
+        **{
+            "hit": listing.hit,
+            "listing": listing,
+            "worker_id": worker_id,
+            "state": "active",
+            "platform_id": f"at-{listing.pk}-{worker_id}",
+            "arrived_at": now,
+            "expires_at": now + timedelta(minutes=listing.minutes_allowed),
+            **fields,
+        }
+    )
