@@ -412,7 +412,10 @@ def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
         return _see("start", visit.token)
     if request.method == "POST":
         services.submit_assignment(session, visit.assignment)
-        return _see("finish", visit.token)
+        query = "?now" if visit.assignment.listing else ""  # hand_in.js knows it
+        return HttpResponseRedirect(
+            reverse("annotation:finish", args=[visit.token]) + query, status=303
+        )
     page: dict[str, object] = {"summary": progress.summary(session, visit.assignment)}
     if visit.is_submitted:
         return _done(request, visit, **page)
@@ -449,6 +452,7 @@ def _done_there(
         listing=listing,
         completion=completion,
         has_next=session is not None and session.has_next,
+        is_sent_now="now" in request.GET,
         **page,
     )
     if completion is None or not completion.fields:

@@ -330,7 +330,7 @@ def test_pages_of_direct_links_and_of_prolific_are_never_framed(settings):
 def test_finished_work_is_handed_in_by_a_form(listing):
     visitor = come(listing)
     finish(visitor)
-    response = visitor.get("finish/")
+    response = visitor.get("finish/?now")
     page = response.content.decode()
     assert f'method="post" action="{WORKER_SITE}/mturk/externalSubmit"' in page
     assert '<input type="hidden" name="assignmentId" value="3OFAMINA">' in page
@@ -341,6 +341,15 @@ def test_finished_work_is_handed_in_by_a_form(listing):
     assert response["Referrer-Policy"] == "strict-origin"  # a policy of "same-origin" hides ours
 
 
+def test_who_submits_is_sent_on_by_the_script_and_who_comes_back_is_not(listing):
+    visitor = come(listing)
+    visitor.agree()
+    submitted = visitor.post("finish/")
+    assert submitted["Location"] == visitor.url("finish/?now")
+    assert "hand_in.js" in visitor.text("finish/?now")
+    assert "hand_in.js" not in visitor.text("finish/")
+
+
 def test_the_form_is_offered_again_until_the_platform_has_it(listing):
     visitor = come(listing)
     finish(visitor)
@@ -348,7 +357,7 @@ def test_the_form_is_offered_again_until_the_platform_has_it(listing):
     assert again.get().headers["Location"] == again.url("finish/")
     assert "externalSubmit" in again.text("finish/")
     set_(again.assignment, status_there="submitted")
-    page = again.text("finish/")
+    page = again.text("finish/?now")
     assert "Your work is handed in on Mechanical Turk" in page
     assert "externalSubmit" not in page
     assert "hand_in.js" not in page
@@ -370,7 +379,7 @@ def test_prolific_is_gone_back_to_by_a_link_with_its_code():
     assert client.get(address(study), query).status_code == 303
     visitor = Visitor(Assignment.objects.get(), client)
     finish(visitor)
-    page = visitor.text("finish/")
+    page = visitor.text("finish/?now")
     link = re.search(r'href="(https://app.prolific.com/submissions/complete\?cc=(\w+))"', page)
     assert link
     assert f"<samp>{link[2]}</samp>" in page

@@ -1,10 +1,10 @@
-// Hands finished work in to the platform, once: who comes back to this page, as after an answer that
-// they did not expect, is not sent away again. That is kept with the page in the browser's history,
-// since storage is often forbidden in a frame of another site.
+// Hands finished work in to the platform, once: right after the answers were submitted. The mark in
+// the address that says so goes first, so that who reloads, or comes back from an answer there that
+// they did not expect, is not sent away again.
 
 const form = document.querySelector("form.hand-in");
 
-if (!history.state?.handedIn) {
-  history.replaceState({ handedIn: true }, "");
+if (new URLSearchParams(location.search).has("now")) {
+  history.replaceState(null, "", location.pathname);
   form.submit();
 }
