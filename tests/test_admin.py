@@ -19,7 +19,7 @@ from annotation.models import Consensus, DocumentLabel, Judgement
 from models_ml.models import Embedding, Job, Report, Run, SeedResult
 from tasks import services
 from tasks.controls import place_controls
-from tasks.models import LIVE_METHODS, Assignment, Project
+from tasks.models import LIVE_METHODS, Assignment, Block, Message, Project
 from tests.factories import (
     make_artefact,
     make_corpus,
@@ -30,6 +30,7 @@ from tests.factories import (
     make_session,
     token_of,
 )
+from tests.marketplace import make_people
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ OWN_MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OWN_APPS),
     key=lambda model: model._meta.label,
 )
-EDITABLE = {Project}
+EDITABLE = {Project, Block, Message}
 
 
 @pytest.fixture
@@ -100,6 +101,7 @@ def a_busy_project(name):
     assignment = project.hits.get().assignments.get()
     assignment.problems.create(text="No sentences.", item=assignment.hit.items.first())
     make_link(project, f"another of {name}")
+    make_people(project, name)
     for kind, subject in (("process_session", session), ("prepare_project", project)):
         Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
 

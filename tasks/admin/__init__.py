@@ -2,6 +2,16 @@
 
 from tasks.admin.consents import ConsentVersionAdmin
 from tasks.admin.hits import AssignmentAdmin, HITAdmin
+from tasks.admin.people import BlockAdmin, MessageAdmin, QualificationAdmin, ScreeningAdmin
 from tasks.admin.projects import ProjectAdmin
 
-__all__ = ["AssignmentAdmin", "ConsentVersionAdmin", "HITAdmin", "ProjectAdmin"]
+__all__ = [
+    "AssignmentAdmin",
+    "BlockAdmin",
+    "ConsentVersionAdmin",
+    "HITAdmin",
+    "MessageAdmin",
+    "ProjectAdmin",
+    "QualificationAdmin",
+    "ScreeningAdmin",
+]
