@@ -14,6 +14,8 @@ from tasks.models import (
     LEAST_REGULARIZATION,
     LIVE_METHODS,
     Category,
+    Offer,
+    Platform,
     PracticeWord,
     Project,
     ProjectState,
@@ -186,3 +188,27 @@ class LinksForm(forms.Form):
         """Return who is to get a link."""
         names: list[str] = self.cleaned_data["names"] or self.cleaned_data["file"]
         return names or services.next_worker_ids(project, self.cleaned_data["number"])
+
+
+class OfferForm(forms.ModelForm[Offer]):
+    """The terms on a platform. They hold for what is published from now on."""
+
+    class Meta:
+        widgets = {
+            "title": forms.TextInput(WIDE),
+            "description": forms.Textarea(WIDE | {"rows": 3}),
+            "search_words": forms.TextInput(WIDE),
+            "countries": forms.TextInput(WIDE),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse terms that nobody could keep, or that a platform does not know."""
+        data = {**(super().clean() or {})}
+        budget = self.instance.project.session_minutes if self.instance.project_id else None
+        allowed = data.get("minutes_allowed")
+        if budget and allowed and allowed < budget:
+            text = f"The project's time budget is {budget} minutes: allow at least as many."
+            self.add_error("minutes_allowed", text)
+        if data.get("needs_masters") and data.get("platform") != Platform.MTURK:
+            self.add_error("needs_masters", "Only Mechanical Turk has Masters.")
+        return data

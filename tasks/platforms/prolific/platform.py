@@ -55,6 +55,8 @@ from tasks.platforms.prolific.types import (
     checked_id,
 )
 
+API = "https://api.prolific.com"
+STUDY_PAGE = "https://app.prolific.com/researcher/workspaces/studies"
 COMPLETION_PAGE = "https://app.prolific.com/submissions/complete"
 REVIEW_TIME = timedelta(days=21)  # of the help pages: then Prolific approves by itself
 # A draft that was asked for and is not among the studies: it may yet come for so long.
@@ -262,7 +264,13 @@ class Prolific:
                 title=study.name,
                 status=study.status,
                 created_at=study.created_at,
+                can_be_taken=study.status in _TAKING,
             )
+
+    def page_there(self, listing: Listing) -> str:
+        if not listing.platform_id or listing.endpoint != API:
+            return ""
+        return f"{STUDY_PAGE}/{listing.platform_id}"
 
     def look(self, listing: Listing) -> Standing:
         """Return how a listing stands. A study has no end of its own, and a rejection opens a full
@@ -450,6 +458,9 @@ class Prolific:
             )
         paid = self._client.submission(submission_id).bonus_cents
         return {} if entry.cents in paid else None
+
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        return None  # a list of submissions leaves them out
 
     # --- Who may ---
 
