@@ -27,10 +27,23 @@ from tasks.platforms import PlatformError
 from tasks.services import TaskError
 
 
+class BlockForm(forms.ModelForm[Block]):
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        name = data.get("worker_id", "")
+        if people.is_nobody_s_name(data.get("platform", ""), name):
+            self.add_error(
+                "worker_id",
+                f"{name} is somebody else in each project: revoke the link in its project.",
+            )
+        return data
+
+
 @admin.register(Block)
 class BlockAdmin(admin.ModelAdmin[Block]):
     """Blocks are made and undone; the platform is told once the row is committed."""
 
+    form = BlockForm
     list_display = ("worker_id", "platform", "reason", "made_by", "made_at")
     list_filter = ("platform", "made_at")
     list_select_related = ("made_by",)
@@ -243,10 +256,13 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
             request, obj, change, **({} if obj else {"form": MessageForm}), **kwargs
         )
 
-    def get_fields(self, request: HttpRequest, obj: Message | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Message | None = None) -> Any:
         if obj is None:
-            return ("project", "platform", "everybody", "worker_ids", "subject", "text")
-        return ("project", "platform", "subject", "text", "made_by", "made_at")
+            fields = ("project", "platform", "everybody", "worker_ids", "subject", "text")
+            told = "Sent as soon as it is saved, in batches of a hundred people."
+            return ((None, {"description": told, "fields": fields}),)
+        fields = ("project", "platform", "subject", "text", "made_by", "made_at")
+        return ((None, {"fields": fields}),)
 
     def get_inlines(self, request: HttpRequest, obj: Message | None) -> Any:
         return (RecipientInline,) if obj else ()

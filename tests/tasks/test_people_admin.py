@@ -1,12 +1,16 @@
 """Blocks, screenings, qualifications and messages, as managers see and change them."""
 
+from html import unescape
+
 import boto3
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from tasks.models import Block, Message, Qualification, QualificationHolder, Recipient, Screening
-from tests.factories import make_project
+from tests.factories import make_project, make_session
 from tests.marketplace import make_hit, make_listing, make_people, publish, take
 from tests.stand_ins.mturk import MTurk
 from tests.test_admin import act, address, messages
@@ -234,3 +238,31 @@ def test_a_sent_message_cannot_be_changed_or_deleted(manager, project):
     row = Message.objects.get()
     assert manager.post(address(Message, "change", row.pk), {"text": "x"}).status_code == 403
     assert manager.get(address(Message, "delete", row.pk)).status_code == 403
+
+
+# --- Links of people who get no work -------------------------------------------------------------
+
+
+def test_no_link_is_made_for_who_is_blocked(manager, project):
+    Block.objects.create(platform="direct", worker_id="amina", reason="copies")
+    page = reverse("admin:tasks_project_links", args=[project.pk])
+    html = unescape(manager.post(page, {"names": "amina\nbaraka"}, follow=True).content.decode())
+    assert "No link was made: amina: blocked." in html
+    assert not project.hits.get().assignments.exists()
+
+
+def test_no_link_is_made_for_who_took_part_elsewhere_by_the_command_either(project, tmp_path):
+    earlier = make_project()
+    make_session(earlier, "amina")
+    project.excluded_projects.add(earlier)
+    people = tmp_path / "people.csv"
+    people.write_text("name\namina\n")
+    with pytest.raises(CommandError, match="amina: took part in an excluded project"):
+        call_command("links", "demo", csv=people)
+    assert not project.hits.get().assignments.exists()
+
+
+def test_a_link_without_a_name_is_not_blocked_everywhere(manager, mturk):
+    html = block(manager, platform="direct", worker_id="link-3").content.decode()
+    assert "link-3 is somebody else in each project" in html
+    assert not Block.objects.exists()
