@@ -27,6 +27,7 @@ from tasks.models import (
     PlatformCall,
     PlatformEvent,
     Project,
+    Screening,
 )
 from tests.factories import (
     make_artefact,
@@ -49,7 +50,7 @@ OWN_MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OWN_APPS),
     key=lambda model: model._meta.label,
 )
-EDITABLE = {Project, Block, Message}
+EDITABLE = {Project, Block, Message, Screening}
 
 
 @pytest.fixture

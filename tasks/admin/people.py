@@ -84,10 +84,15 @@ class BlockAdmin(admin.ModelAdmin[Block]):
 
 @admin.register(Screening)
 class ScreeningAdmin(ReadOnlyAdmin[Screening]):
+    """Results stand as they are; who deletes one lets the person take the test again."""
+
     list_display = ("worker_id", "platform", "project", "result", "passed", "taken_at")
     list_filter = ("project", "platform", "passed", "taken_at")
     list_select_related = ("project",)
     search_fields = ("worker_id", "project__name")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Screening | None = None) -> bool:
+        return super(ReadOnlyAdmin, self).has_delete_permission(request, obj)
 
     @admin.display(description="right answers")
     def result(self, screening: Screening) -> str:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from tasks.crowd import people
 from tasks.models import Block, Message, Qualification, QualificationHolder, Recipient, Screening
 from tests.factories import make_project, make_session
 from tests.marketplace import make_hit, make_listing, make_people, publish, take
@@ -137,6 +138,16 @@ def test_screenings_are_listed_by_project(manager, project):
     assert "Atwo" not in html
 
 
+def test_who_deletes_a_result_lets_somebody_try_again(manager, project):
+    row = Screening.objects.create(
+        project=project, platform="mturk", worker_id="A1", correct=0, asked=4, passed=False
+    )
+    assert manager.post(address(Screening, "change", row.pk), {"correct": 4}).status_code == 403
+    assert people.refusal(project, "mturk", "A1") == people.Refusal.FAILED_SCREENING
+    manager.post(address(Screening, "delete", row.pk), {"post": "yes"})
+    assert people.refusal(project, "mturk", "A1") is None
+
+
 def test_refused_grants_are_tried_again_on_demand(manager, project):
     make_people(project, "one")
     screened = Qualification.objects.get()
@@ -255,10 +266,10 @@ def test_no_link_is_made_for_who_took_part_elsewhere_by_the_command_either(proje
     earlier = make_project()
     make_session(earlier, "amina")
     project.excluded_projects.add(earlier)
-    people = tmp_path / "people.csv"
-    people.write_text("name\namina\n")
+    file = tmp_path / "people.csv"
+    file.write_text("name\namina\n")
     with pytest.raises(CommandError, match="amina: took part in an excluded project"):
-        call_command("links", "demo", csv=people)
+        call_command("links", "demo", csv=file)
     assert not project.hits.get().assignments.exists()
 
 
