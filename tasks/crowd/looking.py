@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from django.db import transaction
+
 from tasks.crowd.publishing import check_market
 from tasks.models import Assignment, StatusThere
 from tasks.platforms import CrowdPlatform, platform_of
@@ -90,7 +92,10 @@ def withdraw(assignment: Assignment, why: str) -> None:
     add_note(assignment, why)
 
 
-def add_note(assignment: Assignment, sentence: str) -> None:
-    note = Assignment.objects.values_list("note", flat=True).get(pk=assignment.pk)
-    if sentence not in note.splitlines():
-        Assignment.objects.filter(pk=assignment.pk).update(note=f"{note}\n{sentence}".strip())
+def add_note(assignment: Assignment, text: str) -> None:
+    """Add a line to an assignment's note, once."""
+    with transaction.atomic():
+        held = Assignment.objects.select_for_update().get(pk=assignment.pk)
+        if text not in held.note.splitlines():
+            note = "\n".join(filter(None, [held.note, text]))
+            Assignment.objects.filter(pk=held.pk).update(note=note)
