@@ -32,6 +32,25 @@ class OfferInline(admin.StackedInline[Offer, Project]):
     max_num = len(CROWD_PLATFORMS)
     verbose_name_plural = "On crowd platforms"
     classes = ("collapse",)
+    fieldsets = (
+        (
+            None,
+            {
+                "description": "They hold for what is published from now on: what is there keeps "
+                "its own. “Publish on a platform”, above, shows what they cost, and publishes.",
+                "fields": (
+                    "platform",
+                    "title",
+                    "description",
+                    "search_words",
+                    ("reward_cents", "layout"),
+                    ("minutes_allowed", "days_open", "review_hours"),
+                    "countries",
+                    ("approval_percent", "approved_count", "needs_masters"),
+                ),
+            },
+        ),
+    )
 
 
 class PublishPages(LinkPages):

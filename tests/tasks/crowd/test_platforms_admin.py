@@ -144,8 +144,8 @@ def test_the_page_shows_what_publishing_would_cost_and_makes_nothing(mturk, mana
     project.save()
     said = text(manager.get(page("tasks_project_publish", project.pk)))
     assert f"Mechanical Turk: {SANDBOX}" in said
-    assert "9, 3 6.00 USD 1.20 USD 7.20 USD" in said
-    assert "12 6.00 USD 2.40 USD 8.40 USD" in said
+    assert "(chosen) 7.20 USD 6.00 USD 1.20 USD 2 9, 3" in said
+    assert "One HIT with all places 8.40 USD 6.00 USD 2.40 USD 1 12" in said
     assert "The account has 100.00 USD" in said
     assert "spending limit leaves 50.00 USD" in said
     assert "Publish 12 places (SANDBOX) for 7.20 USD" in said
