@@ -36,6 +36,12 @@ class ProjectForm(forms.ModelForm[Project]):
             "privacy": forms.Textarea(WIDE | {"rows": 3}),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "excluded_projects" in self.fields:
+            others = Project.objects.exclude(pk=self.instance.pk)
+            self.fields["excluded_projects"].queryset = others  # type: ignore[attr-defined]
+
     def clean(self) -> dict[str, Any]:
         """Refuse what the fields allow one by one, but not together."""
         data = {**(super().clean() or {})}
@@ -118,6 +124,11 @@ class PracticeWords(BaseInlineFormSet[PracticeWord, Project, forms.ModelForm[Pra
             raise forms.ValidationError(
                 f"“{keyword}” has no words to practise on: add some here, or leave the practice "
                 "keyword empty for a general example."
+            )
+        if self.instance.screening_percent and not kept:
+            raise forms.ValidationError(
+                "The screening test is made of practice words: enter a practice keyword and words, "
+                "or leave the pass mark empty."
             )
 
     def _is_deleted(self, form: forms.ModelForm[PracticeWord]) -> bool:

@@ -328,7 +328,7 @@ def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):
     for inline in ("practice_words", "offers"):
         data |= {f"{inline}-TOTAL_FORMS": 0, f"{inline}-INITIAL_FORMS": 0}
     data |= {"categories-TOTAL_FORMS": 1, "categories-0-label": 1, "categories-0-name": "Yes"}
-    data = {name: "" if value is None else value for name, value in data.items()}
+    data = {name: value for name, value in data.items() if value is not None}
     assert manager.post(address(Project, "add"), data).status_code == 302
     second = Project.objects.get(slug="second")
     assert (second.state, second.categories.get().name) == ("draft", "Yes")

@@ -22,6 +22,14 @@ class UnknownAssignment(Exception):
     """The address was not made by us, or was replaced by a newer one."""
 
 
+class ReplacedLink(UnknownAssignment):
+    """The address was replaced by a newer one of the same assignment."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__()
+        self.assignment = assignment
+
+
 class NotArrivable(Exception):
     """An address that a platform never makes, or not for us; the message says what is wrong."""
 
@@ -109,6 +117,18 @@ class Submission:
     submitted_at: datetime | None = None
     approves_itself_at: datetime | None = None
     feedback: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A notification, by the platform's names. It is a hint where to look, and no more."""
+
+    event_id: str  # the same however often it comes
+    kind: str
+    listing_id: str
+    assignment_id: str = ""
+    happened_at: datetime | None = None
+    is_given_back: bool = False  # the assignment's place was freed then
 
 
 @dataclass(frozen=True)

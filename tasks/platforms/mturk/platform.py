@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,13 +32,16 @@ from tasks.platforms.base import (
     Found,
     Market,
     NotArrivable,
+    PlatformError,
     Published,
     Standing,
     Submission,
 )
-from tasks.platforms.mturk import client, terms
+from tasks.platforms.mturk import client, notifications, terms
 from tasks.platforms.mturk.client import Client, MTurkRefusal, Shape
 from tasks.platforms.outbox import Answer, once
+
+logger = logging.getLogger(__name__)
 
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"
 SUBMIT_PATH = "/mturk/externalSubmit"
@@ -140,7 +144,24 @@ class MechanicalTurk:
             AutoApprovalDelayInSeconds=offer.review_hours * 3600,
             QualificationRequirements=needed,
         )
-        return str(made["HITTypeId"])
+        type_id = str(made["HITTypeId"])
+        try:
+            self.subscribe(type_id)
+        except PlatformError as error:
+            # Polling finds the same, only later.
+            logger.warning("no notifications of HIT type %s: %s", type_id, error)
+        return type_id
+
+    def subscribe(self, type_id: str) -> None:
+        """Ask for notifications of a type's HITs, where the settings name a place for them."""
+        wanted = notifications.specification()
+        if wanted is not None:
+            self._client.call(
+                "update_notification_settings",
+                HITTypeId=type_id,
+                Notification=wanted,
+                Active=True,
+            )
 
     def _find(self, listing: Listing) -> Answer | None:
         """Return the HIT that bears a listing's key, among all of the account."""
@@ -409,7 +430,8 @@ class MechanicalTurk:
             WorkerIds=list(worker_ids),
         )
         return {
-            one["WorkerId"]: one.get("NotifyWorkersFailureMessage") or one.get("Code", "")
+            one["WorkerId"]: one.get("NotifyWorkersFailureMessage")
+            or one.get("NotifyWorkersFailureCode", "")
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
 
