@@ -36,17 +36,22 @@ class OfferInline(admin.StackedInline[Offer, Project]):
         (
             None,
             {
-                "description": "They hold for what is published from now on: what is there keeps "
+                "description": "These terms hold for what is published from now on: what is there keeps "
                 "its own. “Publish on a platform”, above, shows what they cost, and publishes.",
                 "fields": (
                     "platform",
                     "title",
                     "description",
                     "search_words",
-                    ("reward_cents", "layout"),
-                    ("minutes_allowed", "days_open", "review_hours"),
+                    "reward_cents",
+                    "layout",
+                    "minutes_allowed",
+                    "days_open",
+                    "review_hours",
                     "countries",
-                    ("approval_percent", "approved_count", "needs_masters"),
+                    "approval_percent",
+                    "approved_count",
+                    "needs_masters",
                 ),
             },
         ),
