@@ -36,8 +36,8 @@ class OfferInline(admin.StackedInline[Offer, Project]):
         (
             None,
             {
-                "description": "These terms hold for what is published from now on: what is there keeps "
-                "its own. “Publish on a platform”, above, shows what they cost, and publishes.",
+                "description": "These terms hold for what is published from now on: what is there "
+                "keeps its own. “Publish on a platform”, above, shows what they cost, and publishes.",
                 "fields": (
                     "platform",
                     "title",
