@@ -36,8 +36,8 @@ class OfferInline(admin.StackedInline[Offer, Project]):
         (
             None,
             {
-                "description": "These terms hold for what is published from now on: what is there "
-                "keeps its own. “Publish on a platform”, above, shows what they cost, and publishes.",
+                "description": "These terms hold for what is published from now on; what is "
+                "there keeps its own. “Publish on a platform”, above, shows what they cost.",
                 "fields": (
                     "platform",
                     "title",
@@ -92,6 +92,7 @@ class PublishPages(LinkPages):
             "platform_label": CROWD_PLATFORMS[name],
             "platforms": CROWD_PLATFORMS,
             "plan": plan,
+            "excluded": [str(other) for other in project.excluded_projects.all()],
             "error": error,
             "listings": listings,
             "is_running": any(one.state in _RUNNING for one in listings),

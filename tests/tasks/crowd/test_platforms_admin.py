@@ -153,6 +153,16 @@ def test_the_page_shows_what_publishing_would_cost_and_makes_nothing(mturk, mana
     assert not Listing.objects.exists()
 
 
+def test_the_page_tells_who_may_take_it(mturk, manager, project):
+    project.offers.update(countries="KE,TZ", approval_percent=95, needs_masters=True)
+    project.screening_percent = 80
+    project.save()
+    project.excluded_projects.add(make_project(name="Last year"))
+    said = text(manager.get(page("tasks_project_publish", project.pk)))
+    assert "People in KE, TZ, with at least 95 % of their work approved, Masters only" in said
+    assert "nobody who took part in Last year; the screening test lets on who knows 80 %" in said
+
+
 def test_publishing_makes_what_was_shown_and_says_so(mturk, manager, project):
     said = messages(publish(manager, project))
     (hit_id,) = mturk.market.hits
