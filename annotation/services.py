@@ -24,7 +24,7 @@ from annotation.work_time import Sign, WorkTime
 from models_ml import jobs
 from models_ml.models import Keyword, Neighbour
 from tasks import services as tasks_services
-from tasks.models import Assignment, AssignmentState, ConsentVersion, HITItem
+from tasks.models import Assignment, AssignmentState, ConsentVersion, HITItem, Platform
 
 
 def open_session(assignment: Assignment) -> Session:
@@ -102,6 +102,24 @@ def has_yet_to_practise(session: Session) -> bool:
         session.number == 1
         and session.project.keyword_count > 0
         and session.practised_at is None
+        and not session.judgements.exists()
+        and not session.document_labels.exists()
+    )
+
+
+def has_yet_to_pass(session: Session) -> bool:
+    """True for somebody who is to pass the project's screening test before the first page.
+
+    Who was at work already when there came to be a test goes on.
+    """
+    project = session.project
+    if project.screening_percent is None or session.number > 1 or session.practised_at:
+        return False
+    person = {"platform": session.annotator.platform, "worker_id": session.annotator.worker_id}
+    return (
+        project.practice_keyword != ""
+        and project.practice_words.exists()
+        and not project.screenings.filter(**person, passed=True).exists()
         and not session.judgements.exists()
         and not session.document_labels.exists()
     )
@@ -196,9 +214,15 @@ def submit_assignment(session: Session, assignment: Assignment) -> bool:
         if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
             return False
         raise SessionEnded(_("This task has ended and can no longer be submitted."))
-    if _next_part(session, assignment) is None:
+    if _was_last_part(session, assignment):
         submit_session(session)
     return True
+
+
+def _was_last_part(session: Session, assignment: Assignment) -> bool:
+    if assignment.hit.platform != Platform.DIRECT:
+        return not tasks_services.has_more_on_offer(assignment)
+    return _next_part(session, assignment) is None
 
 
 def _next_part(session: Session, assignment: Assignment) -> Assignment | None:

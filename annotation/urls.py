@@ -1,4 +1,5 @@
-"""Addresses of the task pages. The token is a person's own, and all the authority they need."""
+"""Addresses of the task pages. The token is a person's own, and all the authority they need; that
+of an arrival is a listing's, and the platform adds who comes."""
 
 from django.urls import include, path
 
@@ -12,6 +13,7 @@ task = [
     path("<int:position>/", views.item, name="item"),
     path("finish/", views.finish, name="finish"),
     path("concordance/<int:word_id>", views.concordance, name="concordance"),
+    path("screening/", views.screening_test, name="screening"),
     path("practice/", views.practice, name="practice"),
     path("break/", views.take_break, name="break"),
     path("problem/", views.report_problem, name="problem"),

@@ -5,6 +5,7 @@ from celery import shared_task
 from annotation import services as annotation_services
 from models_ml import jobs
 from tasks import services as tasks_services
+from tasks.crowd import hearing
 
 
 @shared_task
@@ -21,3 +22,15 @@ def sweep() -> None:
     jobs.sweep()
     tasks_services.expire_overdue()
     annotation_services.submit_abandoned_sessions()
+
+
+@shared_task
+def sync_platforms() -> None:
+    """Have the crowd platforms polled, while anything is to be followed there."""
+    hearing.look_again()
+
+
+@shared_task
+def hear_platforms() -> None:
+    """Have the queue of notifications read, where there is one."""
+    hearing.listen_again()

@@ -45,7 +45,8 @@ from models_ml.core.constraints import Constraint
 from models_ml.models import Document, Ranking, Run, SeedResult
 from tasks import controls
 from tasks import services as tasks_services
-from tasks.models import HITItem, Project, ProjectState
+from tasks.crowd import following, hearing
+from tasks.models import HITItem, Listing, Project, ProjectState
 
 
 def prepare_project(project_id: int, progress: jobs.Progress) -> None:
@@ -268,6 +269,26 @@ def _describe_consensus(project: Project) -> None:
         jobs.enqueue("describe_report", held.report_id, anew=True)
 
 
+def sync_platforms(_subject_id: int, progress: jobs.Progress) -> None:
+    """Poll the crowd platforms; what they did not do is an error for the manager to read."""
+    jobs.forget_finished(following.SYNC_ALL, 0, failed=True)
+    hearing.check(following.sync(report=progress))
+
+
+def sync_listing(listing_id: int, progress: jobs.Progress) -> None:
+    """Poll one listing, as something is said to have happened to it."""
+    jobs.forget_finished(following.SYNC_ONE, listing_id, failed=True)
+    progress("polling", 0, 1)
+    listing = Listing.objects.select_related("hit__project").get(pk=listing_id)
+    hearing.check(following.sync_listing(listing))
+
+
+def hear_platforms(_subject_id: int, progress: jobs.Progress) -> None:
+    """Read the queue of notifications."""
+    jobs.forget_finished(hearing.LISTEN, 0, failed=True)
+    hearing.listen(report=progress)
+
+
 HANDLERS: Mapping[str, jobs.Handler] = {
     "prepare_project": prepare_project,
     "update_neighbours": update_neighbours,
@@ -278,6 +299,9 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     "evaluate_run": evaluate_run,
     "train_seed": train_seed,
     "describe_report": describe_report,
+    following.SYNC_ALL: sync_platforms,
+    following.SYNC_ONE: sync_listing,
+    hearing.LISTEN: hear_platforms,
 }
 
 

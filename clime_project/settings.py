@@ -161,9 +161,20 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {"task": "clime_project.jobs.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "sync_platforms": {
+        "task": "clime_project.jobs.sync_platforms",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
+if MTURK_NOTIFY_QUEUE_URL:
+    CELERY_BEAT_SCHEDULE["hear_platforms"] = {
+        "task": "clime_project.jobs.hear_platforms",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    }
 # A worker that has not reported for this long is taken for dead and its job is given to another.
 JOB_LEASE_S = env.int("JOB_LEASE_S", 60, validate=validate.Range(min=1))
 JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 5, validate=validate.Range(min=1))

@@ -173,9 +173,13 @@ def cancel(job_id: int) -> bool:
     )
 
 
-def forget_finished(kind: str, subject_id: int) -> None:
-    """Delete the rows of jobs of one kind about one row that went well."""
-    Job.objects.about(kind, subject_id).filter(state=JobState.DONE).delete()
+def forget_finished(kind: str, subject_id: int, *, failed: bool = False) -> None:
+    """Delete the rows of jobs of one kind about one row that went well.
+
+    failed: also of those that did not, for jobs that come again and again by themselves.
+    """
+    states = [JobState.DONE, JobState.FAILED] if failed else [JobState.DONE]
+    Job.objects.about(kind, subject_id).filter(state__in=states).delete()
 
 
 def sweep() -> int:

@@ -22,6 +22,14 @@ class UnknownAssignment(Exception):
     """The address was not made by us, or was replaced by a newer one."""
 
 
+class ReplacedLink(UnknownAssignment):
+    """The address was replaced by a newer one of the same assignment."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__()
+        self.assignment = assignment
+
+
 class NotArrivable(Exception):
     """An address that a platform never makes, or not for us; the message says what is wrong."""
 
@@ -86,6 +94,7 @@ class Found:
     title: str
     status: str
     created_at: datetime | None
+    can_be_taken: bool = False  # somebody may take a place of it now
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,18 @@ class Submission:
     submitted_at: datetime | None = None
     approves_itself_at: datetime | None = None
     feedback: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A notification, by the platform's names. It is a hint where to look, and no more."""
+
+    event_id: str  # the same however often it comes
+    kind: str
+    listing_id: str
+    assignment_id: str = ""
+    happened_at: datetime | None = None
+    is_given_back: bool = False  # the assignment's place was freed then
 
 
 @dataclass(frozen=True)
@@ -165,6 +186,9 @@ class CrowdPlatform(Protocol):
     def look(self, listing: Listing) -> Standing:
         """Return how a listing stands."""
 
+    def page_there(self, listing: Listing) -> str:
+        """Return the address at which people find a listing there; "" where there is none."""
+
     def raise_places(self, listing: Listing) -> None:
         """Give a listing there as many places as it has here; it never has fewer than before."""
 
@@ -200,6 +224,10 @@ class CrowdPlatform(Protocol):
 
     def pay_bonus(self, entry: LedgerEntry) -> None:
         """Pay a bonus once, however often it is asked for."""
+
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        """Return what the bonuses of a listing come to there, without fees; None where the
+        platform does not tell."""
 
     # --- Who may
     def grant(self, qualification: Qualification, worker_id: str) -> None:

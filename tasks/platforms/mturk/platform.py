@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
@@ -31,13 +32,16 @@ from tasks.platforms.base import (
     Found,
     Market,
     NotArrivable,
+    PlatformError,
     Published,
     Standing,
     Submission,
 )
-from tasks.platforms.mturk import client, terms
+from tasks.platforms.mturk import client, notifications, terms
 from tasks.platforms.mturk.client import Client, MTurkRefusal, Shape
 from tasks.platforms.outbox import Answer, once
+
+logger = logging.getLogger(__name__)
 
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"
 SUBMIT_PATH = "/mturk/externalSubmit"
@@ -47,6 +51,10 @@ _OVER = {"Reviewable", "Reviewing", "Disposed"}
 FRAME_ORIGINS = {
     Mode.SANDBOX: ["https://workersandbox.mturk.com"],
     Mode.LIVE: ["https://worker.mturk.com", "https://www.mturk.com"],
+}
+WORKER_SITES = {
+    Mode.SANDBOX: "https://workersandbox.mturk.com",
+    Mode.LIVE: "https://worker.mturk.com",
 }
 SUBMIT_ORIGINS = {
     Mode.SANDBOX: ["https://workersandbox.mturk.com"],
@@ -136,7 +144,24 @@ class MechanicalTurk:
             AutoApprovalDelayInSeconds=offer.review_hours * 3600,
             QualificationRequirements=needed,
         )
-        return str(made["HITTypeId"])
+        type_id = str(made["HITTypeId"])
+        try:
+            self.subscribe(type_id)
+        except PlatformError as error:
+            # Polling finds the same, only later.
+            logger.warning("no notifications of HIT type %s: %s", type_id, error)
+        return type_id
+
+    def subscribe(self, type_id: str) -> None:
+        """Ask for notifications of a type's HITs, where the settings name a place for them."""
+        wanted = notifications.specification()
+        if wanted is not None:
+            self._client.call(
+                "update_notification_settings",
+                HITTypeId=type_id,
+                Notification=wanted,
+                Active=True,
+            )
 
     def _find(self, listing: Listing) -> Answer | None:
         """Return the HIT that bears a listing's key, among all of the account."""
@@ -155,7 +180,14 @@ class MechanicalTurk:
                 title=hit.get("Title", ""),
                 status=hit.get("HITStatus", ""),
                 created_at=hit.get("CreationTime"),
+                can_be_taken=hit.get("HITStatus") == "Assignable",
             )
+
+    def page_there(self, listing: Listing) -> str:
+        site = WORKER_SITES[Mode(listing.mode)]
+        if not listing.group_id or listing.endpoint != client.ENDPOINTS[listing.mode]:
+            return ""
+        return f"{site}/mturk/preview?{urlencode({'groupId': listing.group_id})}"
 
     def look(self, listing: Listing) -> Standing:
         hit = self._client.call("get_hit", HITId=listing.platform_id)["HIT"]
@@ -307,6 +339,10 @@ class MechanicalTurk:
             find=find,
         )
 
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        paid = self._client.pages("list_bonus_payments", "BonusPayments", HITId=listing.platform_id)
+        return sum(_cents(one["BonusAmount"]) for one in paid)
+
     # --- Who may ---
 
     def grant(self, qualification: Qualification, worker_id: str) -> None:
@@ -394,7 +430,8 @@ class MechanicalTurk:
             WorkerIds=list(worker_ids),
         )
         return {
-            one["WorkerId"]: one.get("NotifyWorkersFailureMessage") or one.get("Code", "")
+            one["WorkerId"]: one.get("NotifyWorkersFailureMessage")
+            or one.get("NotifyWorkersFailureCode", "")
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
 

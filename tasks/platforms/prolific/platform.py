@@ -46,6 +46,8 @@ from tasks.platforms.prolific.types import (
 )
 from tasks.platforms.prolific.webhooks import STUDY_CHANGED, SUBMISSION_CHANGED
 
+API = "https://api.prolific.com"
+STUDY_PAGE = "https://app.prolific.com/researcher/workspaces/studies"
 COMPLETION_PAGE = "https://app.prolific.com/submissions/complete"
 REVIEW_TIME = timedelta(days=21)  # of the help pages: then Prolific approves by itself
 # What is in none of these is being worked on. What has timed out may yet be handed in.
@@ -104,7 +106,13 @@ class Prolific:
                 title=study.name,
                 status=study.status,
                 created_at=study.created_at,
+                can_be_taken=study.status in _TAKING,
             )
+
+    def page_there(self, listing: Listing) -> str:
+        if not listing.platform_id or listing.endpoint != API:
+            return ""
+        return f"{STUDY_PAGE}/{listing.platform_id}"
 
     def look(self, listing: Listing) -> Standing:
         return studies.look(self._account, listing)
@@ -191,6 +199,9 @@ class Prolific:
 
     def pay_bonus(self, entry: LedgerEntry) -> None:
         bonuses.pay(self._client, entry)
+
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        return None  # a list of submissions leaves them out
 
     # --- Who may ---
 
