@@ -106,7 +106,7 @@ class Prolific:
                 title=study.name,
                 status=study.status,
                 created_at=study.created_at,
-                can_be_taken=study.status in _TAKING,
+                can_be_taken=study.status in studies.TAKING,
             )
 
     def page_there(self, listing: Listing) -> str:

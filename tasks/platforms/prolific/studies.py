@@ -18,6 +18,7 @@ from tasks.models import (
     Offer,
     Platform,
     PlatformCall,
+    Purpose,
     Qualification,
 )
 from tasks.platforms.base import DoneBefore, PlatformError, Published, Standing
@@ -38,7 +39,7 @@ from tasks.platforms.prolific.types import (
 DRAFT_COMES_WITHIN = timedelta(minutes=1)
 # A study's statuses. Stopped, it is full until all its work is reviewed.
 _DRAFT, _PAUSED, _FULL, _STOPPED = "UNPUBLISHED", "PAUSED", "AWAITING REVIEW", "COMPLETED"
-_TAKING = {"ACTIVE", "PUBLISHING", "SCHEDULED"}
+TAKING = {"ACTIVE", "PUBLISHING", "SCHEDULED"}
 _AT_WORK = {SubmissionStatus.RESERVED, SubmissionStatus.ACTIVE, SubmissionStatus.UNKNOWN}
 _HOLDING = _AT_WORK | {
     SubmissionStatus.AWAITING_REVIEW,
@@ -126,7 +127,8 @@ class Publication:
         """Raise PlatformError where the hourly pay is told in another currency than is paid in."""
         project = self._offer.project
         pays_in = self._client.balance(self._account.workspace_id).currency
-        if self._offer.reward_cents is None and pays_in != project.currency:
+        is_of_hours = self._offer.reward_cents is None and self._listing.purpose == Purpose.WORK
+        if is_of_hours and pays_in != project.currency:
             raise PlatformError(
                 f"the Prolific workspace pays in {pays_in}, and the hourly pay of {project} is in "
                 f"{project.currency}: set the offer's reward in hundredths of {pays_in}",
@@ -184,7 +186,7 @@ def look(account: Account, listing: Listing) -> Standing:
     client = account.client
     study = client.study(listing.platform_id)
     has_ended = _has_ended(listing)
-    if has_ended and study.status in _TAKING:
+    if has_ended and study.status in TAKING:
         close(account, listing.platform_id)
         study = client.study(listing.platform_id)
     submissions = client.submissions(listing.platform_id)
@@ -238,7 +240,7 @@ def _has_ended(listing: Listing) -> bool:
 
 def _available(study: Study, submissions: Sequence[Submission]) -> int:
     """Return how many people could take a place, or could have while the study was open."""
-    if study.status not in _TAKING | {_STOPPED}:
+    if study.status not in TAKING | {_STOPPED}:
         return 0
     holding = sum(one.status in _HOLDING for one in submissions)
     return max(0, (study.places or 0) - holding)

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from models_ml.models import Job
+from tasks.crowd import following
 from tasks.models import HIT, Assignment, Listing, PlatformEvent
 from tasks.platforms.prolific.client import ProlificClient
 from tasks.platforms.prolific.types import CompletionCode, NewStudy, StudyAction
@@ -78,7 +79,7 @@ def post(client, settings):
 
 def polled():
     """Return the listings that a worker is to poll."""
-    return sorted(Job.objects.filter(kind="sync_listing").values_list("subject_id", flat=True))
+    return sorted(Job.objects.filter(kind=following.SYNC_ONE).values_list("subject_id", flat=True))
 
 
 def test_an_event_about_a_study_has_it_polled(listing, post):
