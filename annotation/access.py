@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
+from annotation import services
 from annotation.models import Session
 from tasks.models import Assignment, AssignmentState, Project
 from tasks.platforms import UnknownAssignment, task_links
@@ -48,6 +49,12 @@ class Visit:
     def agreed(self) -> Session | None:
         """The session, once its annotator has agreed to take part."""
         return self.session if self.session and self.session.consented_at else None
+
+    @property
+    def admitted(self) -> Session | None:
+        """The session of who has agreed, once the screening test is passed where there is one."""
+        agreed = self.agreed
+        return None if agreed is None or services.has_yet_to_pass(agreed) else agreed
 
 
 class LinkEnded(Exception):

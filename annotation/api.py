@@ -59,9 +59,10 @@ class TaskAPI(APIView):
             translation.activate(reading_language(request._request, ended.visit))
             raise Gone from ended
         translation.activate(reading_language(request._request, self.visit))
-        if self.visit.agreed is None:
+        session = self.visit.admitted
+        if session is None:
             raise PermissionDenied(_("Please read the first page and agree before you start."))
-        self.session = self.visit.agreed
+        self.session = session
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any

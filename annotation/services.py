@@ -107,6 +107,24 @@ def has_yet_to_practise(session: Session) -> bool:
     )
 
 
+def has_yet_to_pass(session: Session) -> bool:
+    """True for somebody who is to pass the project's screening test before the first page.
+
+    Who was at work already when there came to be a test goes on.
+    """
+    project = session.project
+    if project.screening_percent is None or session.number > 1 or session.practised_at:
+        return False
+    person = {"platform": session.annotator.platform, "worker_id": session.annotator.worker_id}
+    return (
+        project.practice_keyword != ""
+        and project.practice_words.exists()
+        and not project.screenings.filter(**person, passed=True).exists()
+        and not session.judgements.exists()
+        and not session.document_labels.exists()
+    )
+
+
 def end_practice(session: Session) -> None:
     """Note that the annotator has practised, or would rather not."""
     Session.objects.filter(pk=session.pk, practised_at=None).update(practised_at=timezone.now())

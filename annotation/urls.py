@@ -12,6 +12,7 @@ task = [
     path("<int:position>/", views.item, name="item"),
     path("finish/", views.finish, name="finish"),
     path("concordance/<int:word_id>", views.concordance, name="concordance"),
+    path("screening/", views.screening_test, name="screening"),
     path("practice/", views.practice, name="practice"),
     path("break/", views.take_break, name="break"),
     path("problem/", views.report_problem, name="problem"),

@@ -25,7 +25,16 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 
-from annotation import answering, ordering, pages, practising, progress, services, welcoming
+from annotation import (
+    answering,
+    ordering,
+    pages,
+    practising,
+    progress,
+    screening,
+    services,
+    welcoming,
+)
 from annotation.access import (
     LinkEnded,
     LinkResting,
@@ -108,9 +117,17 @@ def _refuse(request: HttpRequest, reason: str, *, status: int, **said: str) -> H
 def _refuse_ended(request: HttpRequest, ended: LinkEnded | SessionEnded) -> HttpResponse:
     if isinstance(ended, LinkEnded):
         translation.activate(reading_language(request, ended.visit))
+        if screening.has_failed(ended.visit.assignment):
+            return _screened_out(request, ended.visit)
     if not isinstance(ended, LinkResting):
         return _refuse(request, "ended", status=410)
     return render(request, "annotation/resting.html", {"resting": ended.visit.assignment})
+
+
+def _screened_out(request: HttpRequest, visit: Visit) -> HttpResponse:
+    page = _render(request, visit, "screened_out")
+    page.status_code = 410
+    return page
 
 
 def _see(name: str, *where: object, anchor: str = "") -> HttpResponse:
@@ -131,6 +148,8 @@ def start(request: HttpRequest, visit: Visit) -> HttpResponse:
     if (session := visit.agreed) is None:
         address = reverse("annotation:welcome", args=[visit.token])
         return redirect(f"{address}?{request.GET.urlencode()}" if request.GET else address)
+    if services.has_yet_to_pass(session):
+        return redirect("annotation:screening", visit.token)
     if services.has_yet_to_practise(session):
         return redirect("annotation:practice", visit.token)
     item = services.where_to_resume(session, visit.assignment)
@@ -163,6 +182,7 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         categories=visit.project.categories.all(),
         usual_minutes=welcoming.usual_minutes(visit.project),
         has_controls=visit.project.controls.exists(),
+        has_test=visit.project.screening_percent and visit.assignment.hit.session_number == 1,
         consent=welcoming.consent(visit),
         text=text,
         is_changed=request.method == "POST",
@@ -170,9 +190,25 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
 
 
 @task_page("POST")
+def screening_test(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Let somebody answer the screening test, once; who failed it is told so, and nothing else."""
+    session = visit.agreed
+    if visit.is_submitted or session is None or not services.has_yet_to_pass(session):
+        return _see("start", visit.token)
+    if screening.has_failed(visit.assignment):
+        return _screened_out(request, visit)
+    services.note_presence(session)
+    sheet = screening.fill_in(visit.project, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and sheet.is_complete:
+        screening.hand_in(session, visit.assignment, sheet)
+        return _see("start", visit.token)
+    return _render(request, visit, "screening", sheet=sheet, is_sent=request.method == "POST")
+
+
+@task_page("POST")
 def practice(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Let somebody try a keyword whose answers are told; nothing that they press is stored."""
-    session = visit.agreed
+    session = visit.admitted
     if visit.is_submitted or session is None:
         return _see("start", visit.token)
     services.note_presence(session)
@@ -189,7 +225,7 @@ def practice(request: HttpRequest, visit: Visit) -> HttpResponse:
 @task_page("POST")
 def item(request: HttpRequest, visit: Visit, position: int) -> HttpResponse:
     """Ask about one keyword or document, and take answers sent as forms."""
-    session = visit.agreed
+    session = visit.admitted
     if visit.is_submitted or session is None:
         return _see("start", visit.token)
     items = visit.assignment.hit.items.order_by().select_related("keyword__word", "document")
@@ -320,10 +356,11 @@ def concordance(request: HttpRequest, visit: Visit, word_id: int) -> HttpRespons
 
     That it was opened comes as a letter of its own.
     """
-    if visit.agreed is None:
+    session = visit.admitted
+    if session is None:
         raise Http404
     is_full = "more" in request.GET
-    shown = pages.concordance(visit.agreed.project, word_id, is_full=is_full)
+    shown = pages.concordance(session.project, word_id, is_full=is_full)
     if shown is None:
         raise Http404
     return render(request, "annotation/_concordance.html", {"concordance": shown})
@@ -373,7 +410,7 @@ def choose_language(request: HttpRequest, visit: Visit) -> HttpResponse:
 @task_page("POST")
 def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Show what was answered and take the submission; afterwards, show the completion code."""
-    session = visit.agreed
+    session = visit.admitted
     if session is None:
         return _see("start", visit.token)
     if request.method == "POST":

@@ -14,6 +14,8 @@ from tasks.models import (
     LEAST_REGULARIZATION,
     LIVE_METHODS,
     Category,
+    Offer,
+    Platform,
     PracticeWord,
     Project,
     ProjectState,
@@ -33,6 +35,12 @@ class ProjectForm(forms.ModelForm[Project]):
             "consent": forms.Textarea(WIDE | {"rows": 5}),
             "privacy": forms.Textarea(WIDE | {"rows": 3}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "excluded_projects" in self.fields:
+            others = Project.objects.exclude(pk=self.instance.pk)
+            self.fields["excluded_projects"].queryset = others  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the fields allow one by one, but not together."""
@@ -117,6 +125,11 @@ class PracticeWords(BaseInlineFormSet[PracticeWord, Project, forms.ModelForm[Pra
                 f"“{keyword}” has no words to practise on: add some here, or leave the practice "
                 "keyword empty for a general example."
             )
+        if self.instance.screening_percent and not kept:
+            raise forms.ValidationError(
+                "The screening test is made of practice words: enter a practice keyword and words, "
+                "or leave the pass mark empty."
+            )
 
     def _is_deleted(self, form: forms.ModelForm[PracticeWord]) -> bool:
         return bool(self.can_delete and form.cleaned_data.get("DELETE"))
@@ -175,3 +188,27 @@ class LinksForm(forms.Form):
         """Return who is to get a link."""
         names: list[str] = self.cleaned_data["names"] or self.cleaned_data["file"]
         return names or services.next_worker_ids(project, self.cleaned_data["number"])
+
+
+class OfferForm(forms.ModelForm[Offer]):
+    """The terms on a platform. They hold for what is published from now on."""
+
+    class Meta:
+        widgets = {
+            "title": forms.TextInput(WIDE),
+            "description": forms.Textarea(WIDE | {"rows": 3}),
+            "search_words": forms.TextInput(WIDE),
+            "countries": forms.TextInput(WIDE),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse terms that nobody could keep, or that a platform does not know."""
+        data = {**(super().clean() or {})}
+        budget = self.instance.project.session_minutes if self.instance.project_id else None
+        allowed = data.get("minutes_allowed")
+        if budget and allowed and allowed < budget:
+            text = f"The project's time budget is {budget} minutes: allow at least as many."
+            self.add_error("minutes_allowed", text)
+        if data.get("needs_masters") and data.get("platform") != Platform.MTURK:
+            self.add_error("needs_masters", "Only Mechanical Turk has Masters.")
+        return data

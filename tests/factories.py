@@ -42,7 +42,7 @@ from models_ml.models import (
     fold,
 )
 from tasks import services as tasks_services
-from tasks.models import Assignment, Category, Project, ProjectState
+from tasks.models import HIT, Assignment, Category, LedgerEntry, Listing, Project, ProjectState
 from tasks.platforms.direct import DirectLink
 
 ENGLISH = "hospital nurse medicine fever vaccine doctor injury water election market river score"
@@ -195,6 +195,41 @@ def make_link(project: Project, worker_id: str = "amina") -> Assignment:
 def token_of(assignment: Assignment) -> str:
     """Return the token in an assignment's link."""
     return DirectLink().token(assignment)
+
+
+def make_listing(project: Project, *, platform: str = "mturk", **fields: object) -> Listing:
+    """Return an open listing of a platform's own HIT of a project, by default in the sandbox."""
+    hit, _ = HIT.objects.get_or_create(project=project, platform=platform)
+    number = next(_numbers)
+    given: dict[str, object] = {
+        "mode": "sandbox",
+        "endpoint": "https://mturk-requester-sandbox.us-east-1.amazonaws.com",
+        "region": "us-east-1",
+        "places": 5,
+        "reward_cents": 50,
+        "fee_cents": 10,
+        "minutes_allowed": 60,
+        "state": "open",
+        "platform_id": f"3HIT{number}",
+        "group_id": f"3GROUP{number}",
+    }
+    return Listing.objects.create(hit=hit, platform=platform, **(given | fields))
+
+
+def make_entry(listing: Listing, **fields: object) -> LedgerEntry:
+    """Return a row of the ledger: by default the promised reward of a place of a listing."""
+    given: dict[str, object] = {
+        "kind": "reward",
+        "cents": listing.reward_cents,
+        "fee_cents": listing.fee_cents,
+    }
+    return LedgerEntry.objects.create(
+        project=listing.hit.project,
+        platform=listing.platform,
+        mode=listing.mode,
+        listing=listing,
+        **(given | fields),
+    )
 
 
 def make_run(

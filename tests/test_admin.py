@@ -19,11 +19,13 @@ from annotation.models import Consensus, DocumentLabel, Judgement
 from models_ml.models import Embedding, Job, Report, Run, SeedResult
 from tasks import services
 from tasks.controls import place_controls
-from tasks.models import LIVE_METHODS, Assignment, Project
+from tasks.models import LIVE_METHODS, Assignment, PlatformCall, PlatformEvent, Project
 from tests.factories import (
     make_artefact,
     make_corpus,
+    make_entry,
     make_link,
+    make_listing,
     make_project,
     make_report,
     make_run,
@@ -97,9 +99,21 @@ def a_busy_project(name):
     session.context_views.create(word=keyword.word)
     session.consent = services.consent_version(project)
     session.save()
-    assignment = project.hits.get().assignments.get()
+    assignment = project.hits.get(platform="direct").assignments.get()
     assignment.problems.create(text="No sentences.", item=assignment.hit.items.first())
     make_link(project, f"another of {name}")
+    project.offers.create(platform="mturk")
+    for mode in ("sandbox", "live"):  # with two of each, every filter is there
+        listing = make_listing(project, mode=mode)
+        make_entry(listing, kind="bonus" if mode == "live" else "reward")
+        for operation in ("CreateHIT", "SendBonus"):
+            key = f"{operation}-{listing.key}"
+            PlatformCall.objects.create(
+                key=key, platform="mturk", mode=mode, operation=operation, state="sent"
+            )
+        PlatformEvent.objects.create(
+            platform="mturk", event_id=listing.key, kind=f"HIT {mode}", subject={"HITId": "3A"}
+        )
     for kind, subject in (("process_session", session), ("prepare_project", project)):
         Job.objects.create(kind=kind, subject_id=subject.pk, state="failed", error="no\nway")
 
@@ -188,7 +202,7 @@ def saved(client, project, *, follow=False, **changes):
     page = client.get(address(Project, "change", project.pk))
     form = page.context["adminform"].form
     data = {name: form.initial.get(name) for name in form.fields} | changes
-    for inline in ("categories", "practice_words"):
+    for inline in ("categories", "practice_words", "offers"):
         data = {f"{inline}-TOTAL_FORMS": 0, f"{inline}-INITIAL_FORMS": 0} | data
     data = {name: "" if value is None else value for name, value in data.items()}
     return client.post(address(Project, "change", project.pk), data, follow=follow)
@@ -311,9 +325,10 @@ def test_a_new_project_can_be_made_from_data_that_is_there(manager, project):
     data = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     data |= {"name": "Second", "slug": "second", "embedding": project.embedding_id}
     data |= {"train_corpus": project.train_corpus_id, "categories-INITIAL_FORMS": 0}
-    data |= {"practice_words-TOTAL_FORMS": 0, "practice_words-INITIAL_FORMS": 0}
+    for inline in ("practice_words", "offers"):
+        data |= {f"{inline}-TOTAL_FORMS": 0, f"{inline}-INITIAL_FORMS": 0}
     data |= {"categories-TOTAL_FORMS": 1, "categories-0-label": 1, "categories-0-name": "Yes"}
-    data = {name: "" if value is None else value for name, value in data.items()}
+    data = {name: value for name, value in data.items() if value is not None}
     assert manager.post(address(Project, "add"), data).status_code == 302
     second = Project.objects.get(slug="second")
     assert (second.state, second.categories.get().name) == ("draft", "Yes")

@@ -2,6 +2,21 @@
 
 from tasks.admin.consents import ConsentVersionAdmin
 from tasks.admin.hits import AssignmentAdmin, HITAdmin
+from tasks.admin.platforms import (
+    LedgerEntryAdmin,
+    ListingAdmin,
+    PlatformCallAdmin,
+    PlatformEventAdmin,
+)
 from tasks.admin.projects import ProjectAdmin
 
-__all__ = ["AssignmentAdmin", "ConsentVersionAdmin", "HITAdmin", "ProjectAdmin"]
+__all__ = [
+    "AssignmentAdmin",
+    "ConsentVersionAdmin",
+    "HITAdmin",
+    "LedgerEntryAdmin",
+    "ListingAdmin",
+    "PlatformCallAdmin",
+    "PlatformEventAdmin",
+    "ProjectAdmin",
+]

@@ -120,10 +120,21 @@ SECTIONS: tuple[tuple[str | None, Any], ...] = (
         },
     ),
     (
+        "Who may take part",
+        {
+            "description": "On every platform and by direct links. The test is made of the "
+            "practice words, without telling right and wrong, and taken once before the first "
+            "page: have many, some to accept and some to reject. Who has begun is not tested. "
+            "Blocked people have a list of their own.",
+            "fields": ("excluded_projects", "screening_percent"),
+        },
+    ),
+    (
         "Cost",
         {
-            "description": "For the reports alone: accuracy per hour and per unit of money.",
-            "fields": ("hourly_pay", "currency"),
+            "description": "Pay and currency are for the reports (accuracy per hour and per unit "
+            "of money) and, where an offer names no reward, for its reward.",
+            "fields": ("hourly_pay", "currency", "spend_limit_cents"),
         },
     ),
     (

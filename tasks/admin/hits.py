@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from models_ml.admin import ReadOnlyAdmin, count, link
 from tasks import services
+from tasks.admin.reviewing import ReviewActions, ReviewFilter
 from tasks.models import HIT, Assignment, AssignmentState, HITItem
 from tasks.platforms import task_links
 
@@ -70,22 +71,35 @@ class HITAdmin(ReadOnlyAdmin[HIT]):
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
+class AssignmentAdmin(ReviewActions, ReadOnlyAdmin[Assignment]):
     list_display = (
         "worker_id",
         "hit_link",
         "state_word",
+        *ReviewActions.review_columns,
         "opens_at",
         "expires_at",
         "submitted_at",
         "page",
         "work",
     )
-    list_filter = ("state", "hit__project", "hit__platform", "expires_at")
-    list_select_related = ("hit__project",)
-    search_fields = ("worker_id", "hit__project__name", "completion_code")
-    actions = ("revoke", "reissue")
-    readonly_fields = ("page", "work")
+    list_filter = (
+        ReviewFilter,
+        "state",
+        "status_there",
+        "decision",
+        "hit__project",
+        "hit__platform",
+        "listing__mode",
+        "expires_at",
+    )
+    list_select_related = ("hit__project", "listing", "decided_by")
+    search_fields = ("worker_id", "hit__project__name", "completion_code", "platform_id")
+    actions = (*ReviewActions.review_actions, "revoke", "reissue")
+    readonly_fields = ("money", "page", "work")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Assignment]:
+        return super().get_queryset(request).prefetch_related("ledger")
 
     @admin.display(description="state", ordering="state")
     def state_word(self, assignment: Assignment) -> str:

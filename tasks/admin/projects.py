@@ -16,7 +16,7 @@ from models_ml.admin import SUBJECT_PAGES, enqueue_for_each, link
 from models_ml.models import Artefact, Embedding, Job, JobState
 from tasks import controls
 from tasks.admin.fields import CONTROLS, FIXED_ONCE_OFFERED, HITS_ARE_MADE_OF, SECTIONS
-from tasks.admin.links import LinkPages
+from tasks.admin.publishing import OfferInline, PublishPages
 from tasks.forms import CategoryForm, PracticeWords, ProjectForm
 from tasks.models import Assignment, Category, Platform, PracticeWord, Project
 
@@ -57,9 +57,9 @@ def _open_problems() -> QuerySet[Assignment, Any]:
 
 
 @admin.register(Project)
-class ProjectAdmin(LinkPages):
+class ProjectAdmin(PublishPages):
     form = ProjectForm
-    inlines = (CategoryInline, PracticeWordInline)
+    inlines = (CategoryInline, PracticeWordInline, OfferInline)
     list_display = (
         "name",
         "state_word",

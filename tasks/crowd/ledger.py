@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -29,6 +30,14 @@ class OverLimit(TaskError):
 def dollars(cents: int) -> str:
     """Return an amount as managers read it."""
     return f"{cents // 100:,}.{cents % 100:02} USD"
+
+
+def cents_of(amount: str) -> int:
+    """Return an amount such as "1.50" in cents. Raises ValueError for what is none."""
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,2})?", amount.strip()) or float(amount) == 0:
+        raise ValueError(f"{amount!r} is not an amount such as 1.50")
+    whole, _, part = amount.strip().partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0"))
 
 
 def committed_cents(project: Project, mode: str) -> int:

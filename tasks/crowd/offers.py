@@ -83,6 +83,25 @@ def offer_of(project: Project, platform: str) -> Offer:
     return found or Offer(project=project, platform=platform)
 
 
+def of_compensation(offer: Offer) -> Offer:
+    """Return the terms of a compensation, not to be stored: whom it is for may take it, whoever
+    they are by the terms of the work."""
+    title = offer.title or offer.project.question
+    return Offer(
+        project=offer.project,
+        platform=offer.platform,
+        title=f"Compensation: {title}"[:128],
+        description=(
+            "For work of yours that could not be handed in. There is nothing more to do: accept "
+            "this, and hand it in."
+        ),
+        search_words=offer.search_words,
+        minutes_allowed=offer.minutes_allowed,
+        days_open=30,
+        review_hours=offer.review_hours,
+    )
+
+
 def plan(project: Project, platform_name: str) -> Plan:
     """Return what publishing would make and cost, and what forbids it. Nothing is changed.
 

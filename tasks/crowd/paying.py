@@ -6,15 +6,16 @@ A decision is stored first and carried out after; what could not be carried out 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from tasks.crowd import ledger
+from tasks.crowd import bonuses, ledger
+from tasks.crowd.bonuses import bonus, resend
+from tasks.crowd.looking import NotHandedIn, add_note, look, own_platform, set_status, withdraw
 from tasks.models import (
     Assignment,
     Decision,
@@ -22,7 +23,6 @@ from tasks.models import (
     EntryState,
     LedgerEntry,
     Listing,
-    Platform,
     Project,
     StatusThere,
 )
@@ -30,20 +30,28 @@ from tasks.platforms import CrowdPlatform, OutcomeUnknown, PlatformError, platfo
 from tasks.platforms.base import AlreadyDecided, Submission
 from tasks.services import TaskError
 
+__all__ = [
+    "REFUSALS",
+    "DecidedOtherwise",
+    "NotHandedIn",
+    "approve",
+    "bonus",
+    "naming",
+    "overrule",
+    "reject",
+    "resend",
+    "settle",
+    "settle_all",
+]
+
 REFUSALS = (TaskError, PlatformError)
 # ApproveAssignment's reference: only what was submitted within the previous 30 days.
 OVERRULED_WITHIN = timedelta(days=30)
 # What a reward says that is owed after a rejection; without it, a rejection there stands.
 OVERRULED = "the rejection was taken back"
-# Where asking for the same bonus again pays it once: the platform knows tokens.
-_BONUS_REPEATS = {Platform.MTURK}
 PATIENCE = 3  # temporary errors in a row; then the rest is left for later
 
 By = AbstractBaseUser | None  # a manager; None: from the command line
-
-
-class NotHandedIn(TaskError):
-    """There is nothing to decide yet: the platform has not got the work."""
 
 
 class DecidedOtherwise(TaskError):
@@ -59,7 +67,7 @@ def approve(assignment: Assignment, *, by: By = None, feedback: str = "") -> Ass
     Raises TaskError and PlatformError; the decision then stands, unless the sentence says that
     nothing was decided.
     """
-    platform = _own_platform(assignment)
+    platform = own_platform(assignment)
     _decide(platform, assignment, Decision.APPROVE, by=by, feedback=feedback)
     return _settle(platform, assignment)
 
@@ -71,15 +79,15 @@ def reject(assignment: Assignment, *, by: By = None, reason: str) -> Assignment:
     """
     if not reason.strip():
         raise TaskError(f"{assignment.worker_id} is to be told why: a rejection needs a reason")
-    platform = _own_platform(assignment)
+    platform = own_platform(assignment)
     _decide(platform, assignment, Decision.REJECT, by=by, feedback=reason.strip())
     return _settle(platform, assignment)
 
 
 def overrule(assignment: Assignment, *, by: By = None, feedback: str = "") -> Assignment:
     """Take a rejection back, and pay. Raises TaskError, also where it is too late for that."""
-    platform = _own_platform(assignment)
-    _look(platform, assignment)
+    platform = own_platform(assignment)
+    look(platform, assignment)
     _take_back(assignment, by=by, feedback=feedback)
     return _settle(platform, assignment)
 
@@ -111,7 +119,7 @@ def _decide(
 ) -> None:
     """Store a person's decision. Raises TaskError where another one was made before."""
     if not (assignment.submitted_at or assignment.status_there):
-        _look(platform, assignment)  # raises where there is nothing to decide yet
+        look(platform, assignment)  # raises where there is nothing to decide yet
     decided = Assignment.objects.filter(pk=assignment.pk, decision="").update(
         decision=decision, decided_at=timezone.now(), decided_by=by, feedback=feedback
     )
@@ -136,7 +144,7 @@ def settle(assignment: Assignment) -> Assignment:
     Raises NotHandedIn, DecidedOtherwise, another TaskError where the assignment there is not this
     person's, and PlatformError. Must not be called within a transaction.
     """
-    return _settle(_own_platform(assignment), assignment)
+    return _settle(own_platform(assignment), assignment)
 
 
 def settle_all(platform: str, *, project: Project | None = None) -> list[str]:
@@ -148,14 +156,14 @@ def settle_all(platform: str, *, project: Project | None = None) -> list[str]:
         listings = listings.filter(hit__project=project)
     problems: list[str] = []
     failures = 0  # temporary ones in a row
-    rows: list[Assignment | LedgerEntry] = [*_waiting(listings), *_unpaid_bonuses(listings)]
+    rows: list[Assignment | LedgerEntry] = [*_waiting(listings), *bonuses.unpaid(listings)]
     for row in rows:
         try:
-            _settle(there, row) if isinstance(row, Assignment) else _pay(there, row)
+            _settle(there, row) if isinstance(row, Assignment) else bonuses.pay(there, row)
         except NotHandedIn:
             continue
         except REFUSALS as error:
-            problems.append(f"{row.worker_id}: {error}")
+            problems.append(naming(row.worker_id, error))
             is_temporary = isinstance(error, PlatformError) and not error.permanent
             failures = failures + 1 if is_temporary else 0
             if failures == PATIENCE:
@@ -164,6 +172,11 @@ def settle_all(platform: str, *, project: Project | None = None) -> list[str]:
         else:
             failures = 0
     return problems
+
+
+def naming(worker_id: str, error: Exception) -> str:
+    """Return what went wrong, with whose work it is about."""
+    return str(error) if worker_id in str(error) else f"{worker_id}: {error}"
 
 
 def _waiting(listings: QuerySet[Listing]) -> list[Assignment]:
@@ -192,7 +205,7 @@ def _settle(platform: CrowdPlatform, assignment: Assignment) -> Assignment:
         )
         if not assignment.decision:
             raise TaskError(f"nobody has decided about {assignment.worker_id} yet")
-        told = _look(platform, assignment)
+        told = look(platform, assignment)
         try:
             if assignment.decision == Decision.APPROVE:
                 _settle_approval(platform, assignment, told)
@@ -216,7 +229,7 @@ def _settle_approval(platform: CrowdPlatform, assignment: Assignment, told: Subm
     if is_rejected and not assignment.ledger.filter(reason=OVERRULED).exists():
         ledger.end_reward(assignment, "rejected on the platform")
         sentence = f"{assignment.worker_id} was rejected on the platform; overrule that to pay"
-        _add_note(assignment, sentence)
+        add_note(assignment, sentence)
         raise DecidedOtherwise(sentence)
     entry = ledger.reward_of(assignment)
     ledger.note_sent(entry)
@@ -228,7 +241,7 @@ def _settle_approval(platform: CrowdPlatform, assignment: Assignment, told: Subm
         ledger.note_not_done(entry, str(error))
         raise
     ledger.note_confirmed(entry)
-    _set_status(assignment, StatusThere.APPROVED)
+    set_status(assignment, StatusThere.APPROVED)
 
 
 def _settle_rejection(platform: CrowdPlatform, assignment: Assignment, told: Submission) -> None:
@@ -237,7 +250,7 @@ def _settle_rejection(platform: CrowdPlatform, assignment: Assignment, told: Sub
         sentence = (
             f"it was too late to reject {assignment.worker_id}: the platform had approved and paid"
         )
-        _add_note(assignment, sentence)
+        add_note(assignment, sentence)
         raise DecidedOtherwise(sentence)
     if told.status != StatusThere.REJECTED:
         try:
@@ -246,9 +259,9 @@ def _settle_rejection(platform: CrowdPlatform, assignment: Assignment, told: Sub
             raise
         except PlatformError as error:
             if error.permanent:  # such as a reason too short, which can be given anew
-                _withdraw(assignment, f"not rejected: {error}")
+                withdraw(assignment, f"not rejected: {error}")
             raise
-        _set_status(assignment, StatusThere.REJECTED)
+        set_status(assignment, StatusThere.REJECTED)
     ledger.end_reward(assignment, f"rejected: {assignment.feedback}")
 
 
@@ -259,153 +272,9 @@ def _as_refused(assignment: Assignment, told: Submission, error: AlreadyDecided)
         ledger.end_reward(assignment, f"the platform keeps to the rejection: {error}")
     wanted = "approve" if assignment.decision == Decision.APPROVE else "reject"
     sentence = f"it is too late to {wanted} {assignment.worker_id}: {error}"
-    _add_note(assignment, sentence)
+    add_note(assignment, sentence)
     return DecidedOtherwise(sentence)
-
-
-def _look(platform: CrowdPlatform, assignment: Assignment) -> Submission:
-    """Return what the platform says of work that was handed in, once it is surely this person's.
-
-    Raises NotHandedIn, and TaskError where somebody else has the assignment.
-    """
-    if not assignment.platform_id:
-        raise NotHandedIn(f"{assignment.worker_id} has not come by the platform yet")
-    told = platform.submission(assignment)
-    if told.worker_id and told.worker_id != assignment.worker_id:
-        sentence = (
-            f"on the platform, {assignment.platform_id} is {told.worker_id}'s and not "
-            f"{assignment.worker_id}'s: nothing was decided or paid"
-        )
-        _withdraw(assignment, sentence)
-        raise TaskError(sentence)
-    if told.status is None:
-        raise NotHandedIn(f"{assignment.worker_id} has not handed in on the platform yet")
-    if told.status == StatusThere.RETURNED:
-        sentence = f"{assignment.worker_id} gave it back there: there is nothing to decide or pay"
-        _withdraw(assignment, sentence)
-        raise TaskError(sentence)
-    _set_status(assignment, told.status)
-    Assignment.objects.filter(pk=assignment.pk).update(
-        submitted_there_at=told.submitted_at or assignment.submitted_there_at,
-        approves_itself_at=told.approves_itself_at or assignment.approves_itself_at,
-    )
-    return told
-
-
-def _set_status(assignment: Assignment, status: StatusThere) -> None:
-    """Note what the platform says; an older answer never puts back what was decided since."""
-    rows = Assignment.objects.filter(pk=assignment.pk)
-    if status == StatusThere.SUBMITTED:
-        rows = rows.exclude(status_there__in=[StatusThere.APPROVED, StatusThere.REJECTED])
-    rows.update(status_there=status)
 
 
 def _note_paid(assignment: Assignment) -> None:
     ledger.note_confirmed(ledger.reward_of(assignment, was_paid=True))
-
-
-def _withdraw(assignment: Assignment, why: str) -> None:
-    """Note that what was decided cannot be done, so that it can be decided anew."""
-    Assignment.objects.filter(pk=assignment.pk).update(
-        decision="", decided_at=None, decided_by=None
-    )
-    _add_note(assignment, why)
-
-
-def _add_note(assignment: Assignment, sentence: str) -> None:
-    note = Assignment.objects.values_list("note", flat=True).get(pk=assignment.pk)
-    if sentence not in note.splitlines():
-        Assignment.objects.filter(pk=assignment.pk).update(note=f"{note}\n{sentence}".strip())
-
-
-# --- Bonuses ---
-
-
-def bonus(
-    assignment: Assignment, *, cents: int, reason: str, by: By = None, key: UUID | None = None
-) -> LedgerEntry:
-    """Pay somebody who handed in more than the reward; return the ledger's row of it.
-
-    key: which bonus it is, so that a form sent twice pays once; without it, one of the same amount
-    for the same reason is the same. Raises TaskError and PlatformError.
-    """
-    reason = reason.strip()
-    if cents < 1:
-        raise TaskError(f"a bonus is of at least one cent, and this is {cents}")
-    if not reason:
-        raise TaskError(f"{assignment.worker_id} is to be told why: a bonus needs a reason")
-    platform = _own_platform(assignment)
-    _look(platform, assignment)
-    fee = platform.fee_cents(cents, places=1)
-    entry = ledger.promise_bonus(
-        assignment, cents=cents, fee_cents=fee, reason=reason, by=by, key=key
-    )
-    if entry.state == EntryState.FAILED:
-        raise TaskError(f"this bonus to {entry.worker_id} was not paid: {entry.note}")
-    return _pay(platform, entry)
-
-
-def resend(entry: LedgerEntry) -> LedgerEntry:
-    """Ask again for a bonus of which it is not known whether it was paid.
-
-    Raises OutcomeUnknown where that could pay it twice: then a person looks there.
-    """
-    if entry.kind != EntryKind.BONUS or entry.assignment is None:
-        raise TaskError(f"{entry} is no bonus")
-    return _pay(_own_platform(entry.assignment), entry)
-
-
-def _unpaid_bonuses(listings: QuerySet[Listing]) -> list[LedgerEntry]:
-    """Return the bonuses that were promised and can be asked for, for the first time or again."""
-    may_repeat = Q(state=EntryState.SENT, platform__in=_BONUS_REPEATS)
-    promised = LedgerEntry.objects.filter(kind=EntryKind.BONUS, listing__in=listings)
-    return list(
-        promised.filter(Q(state=EntryState.PLANNED) | may_repeat).select_related("assignment")
-    )
-
-
-def _pay(platform: CrowdPlatform, entry: LedgerEntry) -> LedgerEntry:
-    is_ours_to_send = ledger.note_sent(entry)  # whoever moves the row is the one who sends
-    if entry.state in {EntryState.CONFIRMED, EntryState.FAILED}:
-        return entry
-    if not is_ours_to_send and entry.platform not in _BONUS_REPEATS:
-        raise OutcomeUnknown(
-            f"a bonus to {entry.worker_id} was sent at {_minute(entry.sent_at)} and what became of "
-            "it is not known; look on the platform, then decide"
-        )
-    try:
-        platform.pay_bonus(entry)
-    except OutcomeUnknown:
-        raise
-    except PlatformError as error:
-        note = ledger.note_failed if error.permanent else ledger.note_not_done
-        note(entry, str(error))
-        raise
-    ledger.note_confirmed(entry)
-    return entry
-
-
-def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else "a time not known"
-
-
-def _own_platform(assignment: Assignment) -> CrowdPlatform:
-    """Return the platform that an assignment came from, as the settings have it.
-
-    Raises TaskError for a direct link, and for an assignment of another market.
-    """
-    listing = assignment.listing
-    if listing is None:
-        raise TaskError(f"{assignment.worker_id} came by a direct link, and is paid by hand")
-    platform = platform_of(listing.platform)
-    market = platform.market()
-    if (listing.mode, listing.account) != (market.mode, market.account):
-        raise TaskError(
-            f"{assignment.worker_id} worked in the {listing.mode} market"
-            f"{_of(listing.account)}, and the settings are of {market.mode}{_of(market.account)}"
-        )
-    return platform
-
-
-def _of(account: str) -> str:
-    return f" of the account {account}" if account else ""

@@ -320,11 +320,9 @@ def note_screening(assignment: Assignment, *, correct: int, asked: int) -> Scree
             "passed": 100 * correct >= needed * asked,
         },
     )
-    if not is_new:
-        return screening
     if not screening.passed:
         _free_place(assignment)
-    elif assignment.listing is not None:
+    elif is_new and assignment.listing is not None:
         screened = _of_project(project, platform, _market_of(assignment))
         screened.holders.get_or_create(worker_id=worker_id)
     return screening

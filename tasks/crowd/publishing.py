@@ -12,6 +12,7 @@ from tasks.crowd import ledger, people
 from tasks.crowd.offers import (
     copies,
     missing_places,
+    of_compensation,
     of_market,
     offer_of,
     plan,
@@ -122,6 +123,8 @@ def complete(listing: Listing) -> Listing:
     market = platform.market()
     check_market(listing, market)
     offer = offer_of(listing.hit.project, listing.platform)
+    if listing.purpose == Purpose.COMPENSATION:
+        offer = of_compensation(offer)
     forbidding, requiring = people.who_may(listing.hit, offer, market, worker_id=listing.worker_id)
     try:
         for qualification in requiring:

@@ -86,6 +86,7 @@ class Found:
     title: str
     status: str
     created_at: datetime | None
+    can_be_taken: bool = False  # somebody may take a place of it now
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,9 @@ class CrowdPlatform(Protocol):
     def look(self, listing: Listing) -> Standing:
         """Return how a listing stands."""
 
+    def page_there(self, listing: Listing) -> str:
+        """Return the address at which people find a listing there; "" where there is none."""
+
     def raise_places(self, listing: Listing) -> None:
         """Give a listing there as many places as it has here; it never has fewer than before."""
 
@@ -212,6 +216,10 @@ class CrowdPlatform(Protocol):
 
     def pay_bonus(self, entry: LedgerEntry) -> None:
         """Pay a bonus once, however often it is asked for."""
+
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        """Return what the bonuses of a listing come to there, without fees; None where the
+        platform does not tell."""
 
     # --- Who may
     def grant(self, qualification: Qualification, worker_id: str) -> None:

@@ -235,6 +235,34 @@ def test_a_rejection_opens_the_place_again(prolific):
     assert status_of(prolific, f"studies/{study_id}/") == "ACTIVE"
 
 
+def test_a_full_study_may_have_to_be_started_again(prolific):
+    prolific.world.reopens = False
+    study_id = published(prolific, total_available_places=1)
+    path = f"studies/{study_id}/transition/"
+    submission_id = finished(prolific, study_id)
+    assert refusal(prolific, "POST", path, {"action": "START"})["status"] == 400
+    told = {"action": "REJECT", "rejection_category": "OTHER", "message": REASON * 2}
+    ask(prolific, "POST", f"submissions/{submission_id}/transition/", told)
+    assert status_of(prolific, f"studies/{study_id}/") == "AWAITING REVIEW"
+    assert ask(prolific, "POST", path, {"action": "START"})["status"] == "ACTIVE"
+
+
+def test_a_stopped_study_awaits_its_reviews_and_takes_nobody(prolific):
+    study_id = published(prolific)
+    submission_id = finished(prolific, study_id)
+    ask(prolific, "POST", f"studies/{study_id}/transition/", {"action": "STOP"})
+    assert status_of(prolific, f"studies/{study_id}/") == "AWAITING REVIEW"
+    with pytest.raises(Refused, match="no place"):
+        prolific.take(study_id, "binta")
+    ask(prolific, "POST", f"submissions/{submission_id}/transition/", {"action": "APPROVE"})
+    assert status_of(prolific, f"studies/{study_id}/") == "COMPLETED"
+
+
+def test_filters_tell_their_choices(prolific):
+    told = {one["filter_id"]: one for one in ask(prolific, "GET", "filters/")["results"]}
+    assert told["current-country-of-residence"]["choices"]["1"] == "United States"
+
+
 def test_work_that_nobody_reviews_is_approved_in_the_end(prolific):
     finished(prolific, published(prolific))
     prolific.advance(21 * 24 * 3600 - 1)

@@ -94,3 +94,38 @@ def test_versions_of_consent_tell_how_many_sessions_agreed_to_each(manager, proj
     second = project.consent_versions.get(number=2)
     sessions = manager.get("/admin/annotation/session/", {"consent__id__exact": second.pk})
     assert sessions.context["cl"].result_count == 2
+
+
+# --- The screening test that they make -----------------------------------------------------------
+
+
+def test_a_pass_mark_without_practice_words_is_refused(manager, project):
+    (refusal,) = refusals(saved(manager, project, screening_percent=70, follow=True))
+    assert refusal.startswith("The screening test is made of practice words")
+    project.refresh_from_db()
+    assert project.screening_percent is None
+
+
+def test_a_pass_mark_with_practice_words_is_kept(manager, project):
+    Project.objects.update(screening_percent=70)
+    with_words(manager, project, ("mchezo", True), ("soko", False))
+    project.refresh_from_db()
+    assert project.screening_percent == 70
+    assert project.practice_words.count() == 2
+
+
+def test_the_words_of_a_test_cannot_be_taken_away_from_it(manager, project):
+    Project.objects.update(screening_percent=70)
+    (refusal,) = refusals(with_words(manager, project, keyword=""))
+    assert refusal.startswith("The screening test is made of practice words")
+
+
+# --- Who is excluded -----------------------------------------------------------------------------
+
+
+def test_earlier_projects_are_excluded_and_never_the_project_itself(manager, project):
+    earlier = make_project(slug="earlier")
+    saved(manager, project, excluded_projects=[earlier.pk])
+    assert list(project.excluded_projects.all()) == [earlier]
+    saved(manager, project, excluded_projects=[project.pk])
+    assert list(project.excluded_projects.all()) == [earlier]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
@@ -51,6 +51,10 @@ _OVER = {"Reviewable", "Reviewing", "Disposed"}
 FRAME_ORIGINS = {
     Mode.SANDBOX: ["https://workersandbox.mturk.com"],
     Mode.LIVE: ["https://worker.mturk.com", "https://www.mturk.com"],
+}
+WORKER_SITES = {
+    Mode.SANDBOX: "https://workersandbox.mturk.com",
+    Mode.LIVE: "https://worker.mturk.com",
 }
 SUBMIT_ORIGINS = {
     Mode.SANDBOX: ["https://workersandbox.mturk.com"],
@@ -176,7 +180,14 @@ class MechanicalTurk:
                 title=hit.get("Title", ""),
                 status=hit.get("HITStatus", ""),
                 created_at=hit.get("CreationTime"),
+                can_be_taken=hit.get("HITStatus") == "Assignable",
             )
+
+    def page_there(self, listing: Listing) -> str:
+        site = WORKER_SITES[Mode(listing.mode)]
+        if not listing.group_id or listing.endpoint != client.ENDPOINTS[listing.mode]:
+            return ""
+        return f"{site}/mturk/preview?{urlencode({'groupId': listing.group_id})}"
 
     def look(self, listing: Listing) -> Standing:
         hit = self._client.call("get_hit", HITId=listing.platform_id)["HIT"]
@@ -328,6 +339,10 @@ class MechanicalTurk:
             find=find,
         )
 
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        paid = self._client.pages("list_bonus_payments", "BonusPayments", HITId=listing.platform_id)
+        return sum(_cents(one["BonusAmount"]) for one in paid)
+
     # --- Who may ---
 
     def grant(self, qualification: Qualification, worker_id: str) -> None:
@@ -415,7 +430,8 @@ class MechanicalTurk:
             WorkerIds=list(worker_ids),
         )
         return {
-            one["WorkerId"]: one.get("NotifyWorkersFailureMessage") or one.get("Code", "")
+            one["WorkerId"]: one.get("NotifyWorkersFailureMessage")
+            or one.get("NotifyWorkersFailureCode", "")
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
 

@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from tasks.models import Platform, PlatformEvent
+from models_ml import jobs
+from tasks.models import Listing, ListingState, Platform, PlatformEvent
 from tasks.platforms.prolific.webhooks import Event, is_genuine, read_event
 
+POLL = "sync_listing"  # the kind of job that polls a listing
 _LONGEST_ID = 200
 
 
@@ -23,11 +26,10 @@ _LONGEST_ID = 200
 def receive(request: HttpRequest) -> HttpResponse:
     """Keep a genuine webhook; refuse one that is forged, changed or older than five minutes."""
     timestamp = request.headers.get("X-Prolific-Request-Timestamp", "")
-    signature = request.headers.get("X-Prolific-Request-Signature", "")
     if not is_genuine(
         request.body,
         timestamp=timestamp,
-        signature=signature,
+        signature=request.headers.get("X-Prolific-Request-Signature", ""),
         secret=settings.PROLIFIC_WEBHOOK_SECRET,
         now_s=timezone.now().timestamp(),
     ):
@@ -38,18 +40,33 @@ def receive(request: HttpRequest) -> HttpResponse:
         return HttpResponse(f"{error}\n", status=400)
     # Its id is the same however often it is delivered. It is not signed: at worst a hint is lost.
     event_id = request.headers.get("X-Event-ID", "") or hashlib.sha256(request.body).hexdigest()
-    _keep(event, event_id[:_LONGEST_ID], happened_at=datetime.fromtimestamp(float(timestamp), UTC))
+    _hear(event, event_id[:_LONGEST_ID], happened_at=datetime.fromtimestamp(float(timestamp), UTC))
     return HttpResponse(status=204)
 
 
 @transaction.atomic
-def _keep(event: Event, event_id: str, *, happened_at: datetime) -> None:
-    PlatformEvent.objects.get_or_create(
+def _hear(event: Event, event_id: str, *, happened_at: datetime) -> None:
+    """Keep an event that is new, and have the listings polled that it may be about."""
+    kept, is_new = PlatformEvent.objects.get_or_create(
         platform=Platform.PROLIFIC,
         event_id=event_id,
         defaults={
             "kind": event.event_type[:64],
-            "subject": {"resource_id": event.resource_id, "status": event.status},
+            "subject": {"resource": event.resource_id, "status": event.status},
             "happened_at": happened_at,
         },
     )
+    if not is_new:
+        return
+    for listing in _listings_of(event):
+        jobs.enqueue(POLL, listing.pk, anew=True)
+    PlatformEvent.objects.filter(pk=kept.pk).update(handled_at=timezone.now())
+
+
+def _listings_of(event: Event) -> QuerySet[Listing]:
+    """Return the listing that an event names; all open ones where it names somebody who has not
+    arrived: a submission's event does not name the study."""
+    ours = Listing.objects.filter(platform=Platform.PROLIFIC).exclude(platform_id="")
+    resource = event.resource_id
+    named = ours.filter(Q(platform_id=resource) | Q(assignments__platform_id=resource)).distinct()
+    return named if named.exists() else ours.filter(state=ListingState.OPEN)

@@ -55,11 +55,15 @@ from tasks.platforms.prolific.types import (
     checked_id,
 )
 
+API = "https://api.prolific.com"
+STUDY_PAGE = "https://app.prolific.com/researcher/workspaces/studies"
 COMPLETION_PAGE = "https://app.prolific.com/submissions/complete"
 REVIEW_TIME = timedelta(days=21)  # of the help pages: then Prolific approves by itself
 # A draft that was asked for and is not among the studies: it may yet come for so long.
 DRAFT_COMES_WITHIN = timedelta(minutes=1)
-_DRAFT, _STOPPED = "UNPUBLISHED", "COMPLETED"
+# A study's statuses. Stopped, it is full until all its work is reviewed.
+_DRAFT, _PAUSED, _FULL, _STOPPED = "UNPUBLISHED", "PAUSED", "AWAITING REVIEW", "COMPLETED"
+_TAKING = {"ACTIVE", "PUBLISHING", "SCHEDULED"}
 _AT_WORK = {SubmissionStatus.RESERVED, SubmissionStatus.ACTIVE, SubmissionStatus.UNKNOWN}
 _HOLDING = _AT_WORK | {
     SubmissionStatus.AWAITING_REVIEW,
@@ -147,7 +151,7 @@ class Prolific:
             if error.permanent:
                 self._discard(listing, study_id, why=str(error))
             raise
-        return Published(study_id, "", None)
+        return Published(study_id, "", listing.created_at + timedelta(days=offer.days_open))
 
     def _drafted(
         self,
@@ -160,7 +164,7 @@ class Prolific:
         """Return the id of a listing's study, which is made as a draft if there is none."""
 
         def send(_token: str) -> Answer:
-            self._check_currency(listing.hit.project)
+            self._check_currency(offer)
             study = terms.study_of(
                 listing,
                 offer,
@@ -186,12 +190,13 @@ class Prolific:
         )
         return str(made["platform_id"])
 
-    def _check_currency(self, project: Project) -> None:
-        pays_in = self._client.balance(self._workspace_id).currency
-        if pays_in != project.currency:
+    def _check_currency(self, offer: Offer) -> None:
+        """Raise PlatformError where the hourly pay is told in another currency than is paid in."""
+        pays_in, told_in = self._client.balance(self._workspace_id).currency, offer.project.currency
+        if offer.reward_cents is None and pays_in != told_in:
             raise PlatformError(
-                f"the Prolific workspace pays in {pays_in}, and {project} counts in "
-                f"{project.currency}: set the project's currency to {pays_in}, and its amounts",
+                f"the Prolific workspace pays in {pays_in}, and the hourly pay of {offer.project} "
+                f"is in {told_in}: set the offer's reward in hundredths of {pays_in}",
                 permanent=True,
             )
 
@@ -259,47 +264,45 @@ class Prolific:
                 title=study.name,
                 status=study.status,
                 created_at=study.created_at,
+                can_be_taken=study.status in _TAKING,
             )
 
+    def page_there(self, listing: Listing) -> str:
+        if not listing.platform_id or listing.endpoint != API:
+            return ""
+        return f"{STUDY_PAGE}/{listing.platform_id}"
+
     def look(self, listing: Listing) -> Standing:
-        study, submissions = self._counted(listing)
+        """Return how a listing stands. A study has no end of its own, and a rejection opens a full
+        one again: one whose listing has ended is stopped when it is looked at."""
+        study = self._client.study(listing.platform_id)
+        has_ended = _has_ended(listing)
+        if has_ended and study.status in _TAKING:
+            self.close(listing.platform_id)
+            study = self._client.study(listing.platform_id)
+        submissions = self._client.submissions(listing.platform_id)
         pending = sum(one.status in _AT_WORK for one in submissions)
+        is_closed = study.status == _STOPPED or (has_ended and study.status == _FULL)
         return Standing(
             status=study.status,
             pending=pending,
             available=_available(study, submissions),
-            # While work awaits review, a rejection opens its place again.
-            is_over=study.status == _STOPPED and not pending,
+            is_over=is_closed and not pending,
         )
 
-    def _counted(self, listing: Listing) -> tuple[Study, list[Submission]]:
+    def raise_places(self, listing: Listing) -> None:
+        """Give a study its listing's places, but for those of rejected work: Prolific opens these
+        again by itself, or once a study is started again that was full."""
         study = self._client.study(listing.platform_id)
-        return study, self._client.submissions(listing.platform_id)
-
-    def add_places(self, listing: Listing, number: int, *, key: str) -> None:
-        """Let so many more people take a place.
-
-        Prolific is told how many places there are in all, and opens those of returned and rejected
-        work again by itself. So the goal is written down once; to set it again changes nothing.
-        """
-
-        def count(_token: str) -> Answer:
-            study, submissions = self._counted(listing)
-            holding = sum(one.status in _HOLDING for one in submissions)
-            return {"places": holding + _available(study, submissions) + number}
-
-        goal = once(
-            f"places-{key}",
-            platform=Platform.PROLIFIC,
-            mode=listing.mode,
-            operation="CountPlaces",
-            send=count,
-            find=lambda: None,
-        )["places"]
-        study = self._client.study(listing.platform_id)
-        if study.places is None or study.places < goal:
-            study = self._client.set_places(listing.platform_id, goal)
-        if study.status in {"PAUSED", "AWAITING REVIEW"}:
+        submissions = self._client.submissions(listing.platform_id)
+        rejected = sum(one.status == SubmissionStatus.REJECTED for one in submissions)
+        wanted, before = listing.places - rejected, study.places or 0
+        if wanted > before:
+            # To set the same number again changes nothing, so that a lost answer does no harm.
+            study = self._client.set_places(listing.platform_id, wanted)
+        handed_in = sum(one.completed_at is not None for one in submissions)
+        if study.status in {_FULL, _PAUSED} and handed_in >= before and not _has_ended(listing):
+            # One that was never full was stopped or paused by a person, and stays so.
             self._client.transition_study(listing.platform_id, StudyAction.START)
 
     def close(self, platform_id: str) -> None:
@@ -318,7 +321,7 @@ class Prolific:
             raise
 
     def _is_closed(self, platform_id: str) -> bool:
-        return self._client.study(platform_id).status in {_STOPPED, "AWAITING REVIEW"}
+        return self._client.study(platform_id).status in {_STOPPED, _FULL}
 
     # --- People ---
 
@@ -399,14 +402,17 @@ class Prolific:
         if entry.assignment is None or entry.listing is None:
             raise ValueError(f"{entry} is for no assignment")
         submission_id, study_id = entry.assignment.platform_id, entry.listing.platform_id
-        batch = once(
-            f"batch-{entry.key.hex}",
-            platform=Platform.PROLIFIC,
-            mode=entry.mode,
-            operation="SetUpBonuses",
-            send=lambda _token: self._set_up(entry, submission_id, study_id),
-            find=lambda: None,  # one that is not paid costs nothing, so another is set up
-        )
+        try:
+            batch = once(
+                f"batch-{entry.key.hex}",
+                platform=Platform.PROLIFIC,
+                mode=entry.mode,
+                operation="SetUpBonuses",
+                send=lambda _token: self._set_up(entry, submission_id, study_id),
+                find=lambda: None,  # one that is not paid costs nothing, so another is set up
+            )
+        except OutcomeUnknown as error:
+            raise PlatformError(f"{error}; nothing is paid yet", permanent=False) from error
 
         def pay(_token: str) -> Answer:
             self._client.pay_bonuses(batch["batch_id"])
@@ -452,6 +458,9 @@ class Prolific:
             )
         paid = self._client.submission(submission_id).bonus_cents
         return {} if entry.cents in paid else None
+
+    def bonuses_cents(self, listing: Listing) -> int | None:
+        return None  # a list of submissions leaves them out
 
     # --- Who may ---
 
@@ -528,9 +537,15 @@ def _draft_key(listing: Listing) -> str:
     return f"listing-{listing.key}"
 
 
+def _has_ended(listing: Listing) -> bool:
+    """True where nobody is to take a place any more."""
+    is_late = listing.expires_at is not None and listing.expires_at <= timezone.now()
+    return is_late or listing.state == ListingState.CLOSED
+
+
 def _available(study: Study, submissions: Sequence[Submission]) -> int:
-    """Return how many people could take a place just now."""
-    if study.status not in {"ACTIVE", "PUBLISHING", "SCHEDULED"}:
+    """Return how many people could take a place, or could have while the study was open."""
+    if study.status not in _TAKING | {_STOPPED}:
         return 0
     holding = sum(one.status in _HOLDING for one in submissions)
     return max(0, (study.places or 0) - holding)

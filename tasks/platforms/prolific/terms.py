@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
-from math import sqrt
+from math import ceil, sqrt
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from tasks.models import Listing, Offer, Purpose
+from tasks.models import HIT, Listing, Offer, Purpose
 from tasks.platforms.addresses import arrival_url
 from tasks.platforms.base import PlatformError
 from tasks.platforms.prolific.countries import choice_ids
@@ -93,9 +93,12 @@ def _study_url(listing: Listing) -> str:
 
 
 def _estimated_minutes(listing: Listing) -> int:
-    """Return how long the work takes, as its people read it: the time budget; else as long as the
-    reward is the hourly pay for; else what fits into the time allowed."""
-    allowed, project = listing.minutes_allowed, listing.hit.project
+    """Return how long the work takes, as its people read it.
+
+    The time budget, shared among a session's HITs; else the time that the reward pays for by the
+    hourly pay; else as in the paper, a minute a keyword.
+    """
+    allowed, hit, project = listing.minutes_allowed, listing.hit, listing.hit.project
     if allowed > LONGEST_MINUTES:
         raise PlatformError(
             f"Prolific gives people less than 24 hours: allow at most {LONGEST_MINUTES} minutes, "
@@ -105,11 +108,12 @@ def _estimated_minutes(listing: Listing) -> int:
     if listing.purpose == Purpose.COMPENSATION:
         minutes = 1
     elif project.session_minutes:
-        minutes = project.session_minutes
+        minutes = ceil(project.session_minutes / HIT.objects.of_session(hit).count())
     elif project.hourly_pay:
-        minutes = max(1, round(listing.reward_cents * 60 / (project.hourly_pay * 100)))
+        minutes = ceil(listing.reward_cents * 60 / (project.hourly_pay * 100))
     else:
-        minutes = max(1, int(((sqrt(2 * allowed - 3) - 1) / 2) ** 2))
+        documents = hit.items.exclude(document=None).count()
+        minutes = max(1, ceil(hit.items.count() - documents / 2))
     least = int(2 + 2 * minutes + 2 * sqrt(minutes))  # by the reference
     if allowed < least:
         raise PlatformError(

@@ -58,6 +58,7 @@ TRANSITIONS = {
     ("ACTIVE", "STOP"): "COMPLETED",
     ("PAUSED", "START"): "ACTIVE",
     ("PAUSED", "STOP"): "COMPLETED",
+    ("AWAITING REVIEW", "START"): "ACTIVE",  # of the submissions guide: to replace what was refused
 }
 LONGEST_MINUTES = 24 * 60 - 1  # "always less than 24 hours"
 
@@ -87,7 +88,7 @@ def update(world: World, study: Study, told: dict) -> None:
     _afford(world, more * world.cost(study))
     study.told = changed
     if more and study.status in {"COMPLETED", "AWAITING REVIEW"}:
-        study.status = "ACTIVE"
+        study.status, study.is_stopped = "ACTIVE", False
 
 
 def transition(world: World, study: Study, action: str) -> None:
@@ -99,6 +100,10 @@ def transition(world: World, study: Study, action: str) -> None:
             raise invalid(completion_codes="Specify at least one completion code.")
         _afford(world, study.places * world.cost(study))
         study.published_at = world.now
+    has_place = not study.is_stopped and world.places_taken(study) < study.places
+    if action == "START" and not has_place:
+        raise Refused(400, "Bad request", "There is no place to be taken.")  # guess
+    study.is_stopped = action == "STOP"
     study.status = status
 
 
@@ -112,13 +117,18 @@ def settle(world: World, study: Study) -> None:
     """Move a published study to where its submissions have brought it."""
     submissions = world.submissions_of(study)
     is_full = world.places_taken(study) >= study.places
-    if study.status == "ACTIVE" and is_full:
+    if study.is_stopped:
+        is_open = any(one.status == "AWAITING REVIEW" for one in submissions)
+        study.status = "AWAITING REVIEW" if is_open else "COMPLETED"
+    elif study.status == "ACTIVE" and is_full:
         if not any(one.status in AT_WORK for one in submissions):
             is_open = any(one.status == "AWAITING REVIEW" for one in submissions)
             study.status = "AWAITING REVIEW" if is_open else "COMPLETED"
     elif study.status == "AWAITING REVIEW":
-        if not is_full:  # "the study place becomes available for another participant"
-            study.status = "ACTIVE"
+        if not is_full:
+            # "The study place becomes available for another participant": by the submission object
+            # at once; by the submissions guide, once the study is started again.
+            study.status = "ACTIVE" if world.reopens else "AWAITING REVIEW"
         elif not any(one.status == "AWAITING REVIEW" for one in submissions):
             study.status = "COMPLETED"
 

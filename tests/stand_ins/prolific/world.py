@@ -38,6 +38,7 @@ class Study:
     created_at: datetime
     status: str = "UNPUBLISHED"
     published_at: datetime | None = None
+    is_stopped: bool = False
 
     @property
     def reward(self) -> int:
@@ -123,6 +124,7 @@ class World:
     project_id: str = "5f00000000000000000000b1"
     researcher_id: str = "5f00000000000000000000c1"
     now: datetime = EPOCH
+    reopens: bool = True  # whether a full study takes somebody as soon as work is refused
     studies: dict[str, Study] = field(default_factory=dict)
     submissions: dict[str, Submission] = field(default_factory=dict)
     batches: dict[str, BonusBatch] = field(default_factory=dict)

@@ -1,7 +1,12 @@
 """A running Mechanical Turk, which the settings point to, and projects to publish there."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from tasks.crowd import publishing
+from tasks.models import Assignment
 from tests.factories import make_project
 from tests.stand_ins.mturk import MTurk
 
@@ -30,3 +35,47 @@ def project(db):
     project = make_project(overlap=5)
     project.offers.create(platform="mturk", reward_cents=50)
     return project
+
+
+@pytest.fixture
+def listing(mturk, project):
+    """Give the project's five places, on offer there."""
+    (listing,) = publishing.publish(project, "mturk")
+    return listing
+
+
+@pytest.fixture
+def arrive(mturk, listing):
+    """Give a function by which somebody takes a place and has finished the work here."""
+
+    def arrive(worker_id="AMINA"):
+        return Assignment.objects.create(
+            hit=listing.hit,
+            listing=listing,
+            worker_id=worker_id,
+            platform_id=mturk.accept(listing.platform_id, worker_id),
+            state="submitted",
+            submitted_at=timezone.now(),
+            expires_at=timezone.now() + timedelta(hours=3),
+        )
+
+    return arrive
+
+
+@pytest.fixture
+def hand_in(mturk, arrive):
+    """Give a function by which somebody finishes the work and hands it in."""
+
+    def hand_in(worker_id="AMINA"):
+        assignment = arrive(worker_id)
+        mturk.submit(assignment.platform_id, {"completionCode": assignment.completion_code})
+        return assignment
+
+    return hand_in
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Let no call be repeated by boto3, so that what befalls one is what the product sees."""
+    call = "tasks.platforms.mturk.client.Client.call"
+    monkeypatch.setattr(f"{call}.__kwdefaults__", {"attempts": 1})

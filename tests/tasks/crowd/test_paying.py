@@ -1,4 +1,4 @@
-"""Decisions and payments, with a running Mechanical Turk: whatever goes wrong, the ledger agrees."""
+"""Decisions and payments on a running Mechanical Turk: whatever happens, the ledger agrees."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -10,8 +10,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from tasks.crowd import ledger, paying
-from tasks.models import HIT, Assignment, EntryState, LedgerEntry, Listing, PlatformCall
-from tasks.platforms import MechanicalTurk, OutcomeUnknown, PlatformError
+from tasks.models import Assignment, EntryState, LedgerEntry, Listing, PlatformCall
+from tasks.platforms import OutcomeUnknown, PlatformError
 from tasks.services import TaskError
 from tests.factories import make_link
 from tests.stand_ins.mturk.money import Entry
@@ -20,61 +20,6 @@ pytestmark = pytest.mark.django_db
 
 DAY_S = 86_400
 REWARD, FEE = 50, 10
-
-
-@pytest.fixture
-def listing(mturk, project):
-    """Give five places of a HIT that are on offer there, with their rewards promised."""
-    hit = HIT.objects.create(project=project, platform="mturk")
-    market = MechanicalTurk().market()
-    listing = Listing.objects.create(
-        hit=hit,
-        platform="mturk",
-        mode=market.mode,
-        endpoint=market.endpoint,
-        region=market.region,
-        account=market.account,
-        places=5,
-        reward_cents=REWARD,
-        fee_cents=FEE,
-        minutes_allowed=180,
-    )
-    ledger.reserve(listing, 5)
-    offer = project.offers.get()
-    there = MechanicalTurk().publish(listing, offer, forbidding=[], requiring=[])
-    listing.platform_id, listing.state = there.platform_id, "open"
-    listing.save()
-    return listing
-
-
-@pytest.fixture
-def arrive(mturk, listing):
-    """Give a function by which somebody takes a place and has finished the work here."""
-
-    def arrive(worker_id="AMINA"):
-        return Assignment.objects.create(
-            hit=listing.hit,
-            listing=listing,
-            worker_id=worker_id,
-            platform_id=mturk.accept(listing.platform_id, worker_id),
-            state="submitted",
-            submitted_at=timezone.now(),
-            expires_at=timezone.now() + timedelta(hours=3),
-        )
-
-    return arrive
-
-
-@pytest.fixture
-def hand_in(mturk, arrive):
-    """Give a function by which somebody finishes the work and hands it in."""
-
-    def hand_in(worker_id="AMINA"):
-        assignment = arrive(worker_id)
-        mturk.submit(assignment.platform_id, {"completionCode": assignment.completion_code})
-        return assignment
-
-    return hand_in
 
 
 @pytest.fixture
@@ -98,13 +43,6 @@ def api(mturk):
     client = boto3.client("mturk", endpoint_url=mturk.url, region_name="us-east-1")
     yield client
     client.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Let no call be repeated by boto3, so that what befalls one is what the product sees."""
-    call = "tasks.platforms.mturk.client.Client.call"
-    monkeypatch.setattr(f"{call}.__kwdefaults__", {"attempts": 1})
 
 
 def paid_here():
@@ -270,7 +208,7 @@ def test_work_of_another_market_is_left_alone(mturk, hand_in):
     Listing.objects.update(mode="live")
     amina = Assignment.objects.get(pk=amina.pk)
     calls = len(mturk.calls)
-    with pytest.raises(TaskError, match="worked in the live market, and the settings are of sandb"):
+    with pytest.raises(PlatformError, match="belongs to the live market; the settings say sandbox"):
         paying.approve(amina)
     Assignment.objects.update(decision="approve", decided_at=timezone.now())
     assert paying.settle_all("mturk") == []
@@ -307,11 +245,11 @@ def test_a_rejection_is_told_and_ends_one_promise(mturk, hand_in, listing):
 def test_the_second_of_two_managers_is_told_who_decided(mturk, hand_in):
     amina, same = hand_in(), Assignment.objects.get()
     paying.reject(amina, by=User.objects.create_user("first"), reason="Every word was accepted.")
-    with pytest.raises(TaskError, match="AMINA was rejected by first at 20.*overruling"):
+    with pytest.raises(TaskError, match=r"AMINA was rejected by first at 20.*overruling"):
         paying.approve(same)
     other, same = hand_in("BARAKA"), Assignment.objects.get(worker_id="BARAKA")
     paying.approve(other)
-    with pytest.raises(TaskError, match="BARAKA was approved at 20.* which stands"):
+    with pytest.raises(TaskError, match=r"BARAKA was approved at 20.* which stands"):
         paying.reject(same, reason="Every word was accepted.")
     assert paid_here() == paid_there(mturk) == REWARD + FEE
 
@@ -491,7 +429,7 @@ def test_a_refused_bonus_is_not_paid_and_says_why(mturk, hand_in):
     entry = amina.ledger.get(kind="bonus")
     assert entry.state == "failed"
     assert "too little money" in entry.note
-    with pytest.raises(TaskError, match="was not paid: .*too little money"):
+    with pytest.raises(TaskError, match=r"was not paid: .*too little money"):
         paying.bonus(amina, cents=200_00, reason="Very careful.", key=key)
     assert paid_here() == paid_there(mturk) == 0
 
