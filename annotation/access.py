@@ -16,11 +16,12 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from annotation import services
 from annotation.models import Session
 from tasks.models import Assignment, AssignmentState, Project
-from tasks.platforms import UnknownAssignment, task_links
+from tasks.platforms import ReplacedLink, UnknownAssignment, task_links
 
 __all__ = [
     "LinkEnded",
     "LinkResting",
+    "ReplacedLink",
     "UnknownAssignment",
     "Visit",
     "find_visit",

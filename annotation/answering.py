@@ -114,9 +114,10 @@ def open_sheet(session: Session, assignment: Assignment) -> Iterator[AnswerSheet
     """
     with transaction.atomic():
         held = Session.objects.select_for_update().only("state").get(pk=session.pk)
-        what_matters = ["state", "opens_at", "expires_at", "link_version"]
+        what_matters = ["state", "opens_at", "expires_at", "link_version", "listing_id"]
         current = Assignment.objects.only(*what_matters).get(pk=assignment.pk)
-        is_renewed = current.link_version > 1
+        # By a link made anew, or on a platform by another HIT of the session.
+        is_renewed = current.link_version > 1 or current.listing_id is not None
         if not current.is_open or (held.state == SessionState.SUBMITTED and not is_renewed):
             raise SessionEnded(_("This task has ended, so the answer was not saved."))
         if held.state == SessionState.SUBMITTED:

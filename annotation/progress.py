@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from annotation.models import Session, Verdict
-from tasks.models import HIT, Assignment, AssignmentState, HITItem
+from tasks.models import HIT, Assignment, AssignmentState, HITItem, Platform
 from tasks.platforms import task_links
 
 # With fewer answered pages a person's pace says nothing.
@@ -66,17 +66,27 @@ class NextSession:
         return task_links.task_url(self.assignment)
 
 
-def outline(assignment: Assignment) -> Outline:
-    """Return how much an assignment asks, and which part of its session it is."""
-    hit, project = assignment.hit, assignment.hit.project
+def outline_of(hit: HIT) -> Outline:
+    """Return how much a HIT asks, and which part of its session it is."""
     kinds = hit.items.values_list("keyword_id", flat=True)
     keywords = sum(keyword is not None for keyword in kinds)
     batches = list(HIT.objects.of_session(hit).order_by("batch").values_list("pk", flat=True))
-    part, parts = batches.index(hit.pk) + 1, len(batches)
+    return Outline(
+        keywords=keywords,
+        documents=len(kinds) - keywords,
+        part=batches.index(hit.pk) + 1,
+        parts=len(batches),
+    )
+
+
+def outline(assignment: Assignment) -> Outline:
+    """Return how much an assignment asks, and which part of its session it is."""
+    asked, project = outline_of(assignment.hit), assignment.hit.project
     if project.is_adaptive and project.batch_size:
         part = Assignment.objects.of_session(assignment).filter(pk__lte=assignment.pk).count()
         parts = math.ceil(project.session_size / project.batch_size)
-    return Outline(keywords=keywords, documents=len(kinds) - keywords, part=part, parts=parts)
+        return replace(asked, part=part, parts=parts)
+    return asked
 
 
 def pace(session: Session, assignment: Assignment) -> Pace:
@@ -128,6 +138,8 @@ def summary(session: Session, assignment: Assignment) -> Summary:
 
 def following(assignment: Assignment) -> Assignment | None:
     """Return the same person's next open assignment of the session, if they were given one."""
+    if assignment.hit.platform != Platform.DIRECT:
+        return None  # each part is taken on the platform
     theirs = Assignment.objects.of_session(assignment).filter(
         state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE]
     )

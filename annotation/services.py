@@ -24,7 +24,7 @@ from annotation.work_time import Sign, WorkTime
 from models_ml import jobs
 from models_ml.models import Keyword, Neighbour
 from tasks import services as tasks_services
-from tasks.models import Assignment, AssignmentState, ConsentVersion, HITItem
+from tasks.models import Assignment, AssignmentState, ConsentVersion, HITItem, Platform
 
 
 def open_session(assignment: Assignment) -> Session:
@@ -214,9 +214,15 @@ def submit_assignment(session: Session, assignment: Assignment) -> bool:
         if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.SUBMITTED).exists():
             return False
         raise SessionEnded(_("This task has ended and can no longer be submitted."))
-    if _next_part(session, assignment) is None:
+    if _was_last_part(session, assignment):
         submit_session(session)
     return True
+
+
+def _was_last_part(session: Session, assignment: Assignment) -> bool:
+    if assignment.hit.platform != Platform.DIRECT:
+        return not tasks_services.has_more_on_offer(assignment)
+    return _next_part(session, assignment) is None
 
 
 def _next_part(session: Session, assignment: Assignment) -> Assignment | None:

@@ -1,4 +1,5 @@
-"""Addresses of the task pages. The token is a person's own, and all the authority they need."""
+"""Addresses of the task pages. The token is a person's own, and all the authority they need; that
+of an arrival is a listing's, and the platform adds who comes."""
 
 from django.urls import include, path
 

@@ -27,6 +27,7 @@ from django.views.decorators.gzip import gzip_page
 
 from annotation import (
     answering,
+    frames,
     ordering,
     pages,
     practising,
@@ -38,6 +39,7 @@ from annotation import (
 from annotation.access import (
     LinkEnded,
     LinkResting,
+    ReplacedLink,
     UnknownAssignment,
     Visit,
     find_visit,
@@ -49,8 +51,8 @@ from annotation.models import Session, SessionState, Verdict
 from annotation.scripts import fonts_for
 from models_ml.models import Keyword, Side, Word
 from tasks import services as tasks_services
-from tasks.models import AnswerForm, HITItem
-from tasks.platforms import task_links
+from tasks.models import AnswerForm, HITItem, Listing
+from tasks.platforms import platform_of, task_links
 
 CANNOT_TELL, TAKEN_BACK = "none", "undo"
 # Sent by the script with a request for a page that nobody reads yet.
@@ -75,21 +77,33 @@ def task_page(*methods: str) -> Callable[[View], View]:
             if request.method not in allowed:
                 return HttpResponseNotAllowed(allowed)
             with translation.override(reading_language(request, None)):
-                return explain(request, token, **where)
+                response, listing = find_and_show(request, token, **where)
+                return frames.open_to_platform(response, listing)
 
-        def explain(request: HttpRequest, token: str, **where: int) -> HttpResponse:
+        def find_and_show(
+            request: HttpRequest, token: str, **where: int
+        ) -> tuple[HttpResponse, Listing | None]:
+            """Return the answer, and the listing of who asks, if a platform sent them."""
             try:
                 visit = find_visit(token)
-                translation.activate(reading_language(request, visit))
-                return view(request, visit, **where)
+            except ReplacedLink as replaced:
+                return _refuse_replaced(request, replaced), replaced.assignment.listing
             except UnknownAssignment:
-                return _refuse(request, "unknown", status=404)
+                return _refuse(request, "unknown", status=404), None
+            except LinkEnded as ended:
+                return _refuse_ended(request, ended.visit, ended), ended.visit.assignment.listing
+            translation.activate(reading_language(request, visit))
+            return explain(request, visit, **where), visit.assignment.listing
+
+        def explain(request: HttpRequest, visit: Visit, **where: int) -> HttpResponse:
+            try:
+                return view(request, visit, **where)
             except Http404:
-                return _refuse(request, "elsewhere", status=404, token=token)
-            except (LinkEnded, SessionEnded) as ended:
-                return _refuse_ended(request, ended)
+                return _refuse(request, "elsewhere", status=404, token=visit.token)
+            except SessionEnded as ended:
+                return _refuse_ended(request, visit, ended)
             except NotAnswerable as error:
-                return _refuse(request, "invalid", status=400, token=token, why=str(error))
+                return _refuse(request, "invalid", status=400, token=visit.token, why=str(error))
 
         return answer
 
@@ -110,18 +124,27 @@ def _render(request: HttpRequest, visit: Visit, template: str, **page: object) -
     return render(request, f"annotation/{template}.html", everywhere | page)
 
 
-def _refuse(request: HttpRequest, reason: str, *, status: int, **said: str) -> HttpResponse:
+def _refuse(request: HttpRequest, reason: str, *, status: int, **said: object) -> HttpResponse:
     return render(request, "annotation/refused.html", {"reason": reason, **said}, status=status)
 
 
-def _refuse_ended(request: HttpRequest, ended: LinkEnded | SessionEnded) -> HttpResponse:
-    if isinstance(ended, LinkEnded):
-        translation.activate(reading_language(request, ended.visit))
-        if screening.has_failed(ended.visit.assignment):
-            return _screened_out(request, ended.visit)
+def _refuse_replaced(request: HttpRequest, replaced: ReplacedLink) -> HttpResponse:
+    """Say where the newer link is: with the person who gave it, or on the platform's page."""
+    listing = replaced.assignment.listing
+    if listing is None:
+        return _refuse(request, "unknown", status=404)
+    return _refuse(request, "ended", status=410, listing=listing)
+
+
+def _refuse_ended(
+    request: HttpRequest, visit: Visit, ended: LinkEnded | SessionEnded
+) -> HttpResponse:
+    translation.activate(reading_language(request, visit))
+    if isinstance(ended, LinkEnded) and screening.has_failed(visit.assignment):
+        return _screened_out(request, visit)
     if not isinstance(ended, LinkResting):
-        return _refuse(request, "ended", status=410)
-    return render(request, "annotation/resting.html", {"resting": ended.visit.assignment})
+        return _refuse(request, "ended", status=410, listing=visit.assignment.listing)
+    return render(request, "annotation/resting.html", {"resting": visit.assignment})
 
 
 def _screened_out(request: HttpRequest, visit: Visit) -> HttpResponse:
@@ -181,6 +204,7 @@ def welcome(request: HttpRequest, visit: Visit) -> HttpResponse:
         steps=pages.grade_steps(),
         categories=visit.project.categories.all(),
         usual_minutes=welcoming.usual_minutes(visit.project),
+        reward=welcoming.reward(visit.assignment.listing),
         has_controls=visit.project.controls.exists(),
         has_test=visit.project.screening_percent and visit.assignment.hit.session_number == 1,
         consent=welcoming.consent(visit),
@@ -411,20 +435,55 @@ def choose_language(request: HttpRequest, visit: Visit) -> HttpResponse:
 def finish(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Show what was answered and take the submission; afterwards, show the completion code."""
     session = visit.admitted
+    if session is None and visit.is_submitted:
+        return _done(request, visit)  # a compensation: nothing was asked
     if session is None:
         return _see("start", visit.token)
     if request.method == "POST":
         services.submit_assignment(session, visit.assignment)
-        return _see("finish", visit.token)
+        query = "?now" if visit.assignment.listing else ""  # hand_in.js knows it
+        return HttpResponseRedirect(
+            reverse("annotation:finish", args=[visit.token]) + query, status=303
+        )
     page: dict[str, object] = {"summary": progress.summary(session, visit.assignment)}
-    if not visit.is_submitted:
-        services.note_presence(session)
-        page["count"] = visit.assignment.hit.items.count()
-        page["now_ms"] = round(timezone.now().timestamp() * 1000)
-        return _render(request, visit, "finish", **page)
+    if visit.is_submitted:
+        return _done(request, visit, **page)
+    services.note_presence(session)
+    page["count"] = visit.assignment.hit.items.count()
+    page["now_ms"] = round(timezone.now().timestamp() * 1000)
+    return _render(request, visit, "finish", **page)
+
+
+def _done(request: HttpRequest, visit: Visit, **page: object) -> HttpResponse:
+    """Show what was done, and what is left to do: to hand it in there, or to go on here."""
+    if visit.assignment.listing is not None:
+        return _done_there(request, visit, visit.assignment.listing, **page)
     following = progress.following(visit.assignment)
     if following is not None:
         page["continue_url"] = task_links.task_url(following)
-    elif session.state == SessionState.SUBMITTED:
-        page["next"] = progress.next_session(session)
+    elif visit.session and visit.session.state == SessionState.SUBMITTED:
+        page["next"] = progress.next_session(visit.session)
     return _render(request, visit, "done", **page)
+
+
+def _done_there(
+    request: HttpRequest, visit: Visit, listing: Listing, **page: object
+) -> HttpResponse:
+    """Offer to hand the work in, until the platform says that it was."""
+    completion = None
+    if not visit.assignment.status_there:
+        completion = platform_of(listing.platform).completion(visit.assignment)
+    session = visit.session
+    response = _render(
+        request,
+        visit,
+        "done_there",
+        listing=listing,
+        completion=completion,
+        has_next=session is not None and session.has_next,
+        is_sent_now="now" in request.GET,
+        **page,
+    )
+    if completion is None or not completion.fields:
+        return response
+    return frames.let_hand_in(response, listing, completion)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from annotation.access import Visit
 from annotation.models import SessionState
 from annotation.pages import as_read
-from tasks.models import Project
+from tasks.models import Listing, Project
 
 # The time of fewer people says more about them than about the work.
 FEWEST_OTHERS = 3
@@ -65,6 +65,14 @@ def pictures(language: str) -> list[Picture]:
         Picture(picture_file(name, language), *PICTURE_SIZES[name], alt=alt, caption=caption)
         for name, (alt, caption) in texts.items()
     ]
+
+
+def reward(listing: Listing | None) -> str:
+    """Return what a platform pays for a HIT, as people read it; empty for direct links."""
+    if listing is None:
+        return ""
+    cents, currency = listing.reward_cents, listing.hit.project.currency
+    return f"{cents // 100}.{cents % 100:02} {currency}"
 
 
 def usual_minutes(project: Project) -> int | None:

@@ -246,11 +246,20 @@ def next_worker_ids(project: Project, count: int) -> list[str]:
 def next_assignment(assignment: Assignment) -> Assignment | None:
     """Return the same person's assignment of the session's next HIT, or None where there is none.
 
-    A HIT whose places are all taken, or which this person has ended already, is passed over.
+    A HIT whose places are all taken, or which this person has ended already, is passed over. On a
+    crowd platform there never is one: each HIT is accepted there.
     """
     hit = assignment.hit
+    if hit.platform != Platform.DIRECT:
+        return None
     later = HIT.objects.of_session(hit).filter(batch__gt=hit.batch).order_by("batch")
     return take_first(later, assignment.worker_id)
+
+
+def has_more_on_offer(assignment: Assignment) -> bool:
+    """True where a platform's person has, or can still take, another HIT of the session there."""
+    session = HIT.objects.of_session(assignment.hit).exclude(pk=assignment.hit_id)
+    return session.on_offer_to(assignment.worker_id, timezone.now()).exists()
 
 
 def take_first(hits: Iterable[HIT], worker_id: str) -> Assignment | None:

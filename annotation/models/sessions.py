@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Cast
+from django.utils import timezone
 
 from models_ml.models import Embedding, Keyword, Neighbour, Report, Word
 from tasks.models import (
+    HIT,
     Assignment,
     AssignmentState,
     ConsentVersion,
@@ -56,7 +60,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         )
 
     def abandoned(self) -> SessionQuerySet:
-        """Open sessions with a submitted assignment and none that can still be worked on."""
+        """Open sessions with a submitted assignment and none that can still be worked on.
+
+        On a crowd platform people take one HIT of a session after the other: a session with more on
+        offer to its annotator waits for the project's hours after the last submission.
+        """
         theirs = Assignment.objects.filter(
             hit__project=OuterRef("project"),
             hit__session_number=OuterRef("number"),
@@ -65,7 +73,27 @@ class SessionQuerySet(models.QuerySet["Session"]):
         )
         unfinished = theirs.filter(state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE])
         submitted = theirs.filter(state=AssignmentState.SUBMITTED)
-        return self.filter(Exists(submitted), ~Exists(unfinished), state=SessionState.OPEN)
+        now = timezone.now()
+        hours = Cast("hit__project__session_hours", models.IntegerField())
+        waits_for = models.ExpressionWrapper(
+            hours * Value(timedelta(hours=1)), output_field=models.DurationField()
+        )
+        lately = submitted.annotate(waits_for=waits_for).filter(
+            submitted_at__gt=models.ExpressionWrapper(
+                Value(now) - F("waits_for"), output_field=models.DateTimeField()
+            )
+        )
+        more = HIT.objects.exclude(platform=Platform.DIRECT).filter(
+            project=OuterRef("project"),
+            session_number=OuterRef("number"),
+            platform=OuterRef("annotator__platform"),
+        )
+        is_waited_for = Exists(lately) & Exists(
+            more.on_offer_to(OuterRef("annotator__worker_id"), now)
+        )
+        return self.filter(
+            ~is_waited_for, Exists(submitted), ~Exists(unfinished), state=SessionState.OPEN
+        )
 
 
 class Session(models.Model):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from models_ml.models import Document, Keyword, Word
@@ -29,6 +29,25 @@ class HITQuerySet(models.QuerySet["HIT"]):
             platform=hit.platform,
             worker_id=hit.worker_id,
         )
+
+    def on_offer_to(self, worker_id: str | OuterRef, now: datetime) -> HITQuerySet:
+        """The HITs that a person can still take on a crowd platform, or has taken and not ended."""
+        theirs = Assignment.objects.filter(hit=OuterRef("pk"), worker_id=_one_out(worker_id))
+        unfinished = theirs.filter(state__in=[AssignmentState.OFFERED, AssignmentState.ACTIVE])
+        submitted = theirs.filter(state=AssignmentState.SUBMITTED)
+        is_running = Q(listings__state__in=["planned", "open"], project__state="open") & (
+            Q(listings__expires_at=None) | Q(listings__expires_at__gt=now)
+        )
+        return self.filter(
+            Q(Exists(unfinished)) | is_running & ~Exists(submitted),
+            worker_id__in=["", worker_id],
+            items__isnull=False,  # a compensation asks nothing
+        )
+
+
+def _one_out(value: str | OuterRef) -> str | OuterRef:
+    """Return a value, or a reference to an outer row, as a query within another one names it."""
+    return OuterRef(value) if isinstance(value, OuterRef) else value
 
 
 class HIT(models.Model):

@@ -1,7 +1,13 @@
 """Where annotators come from. Each platform's room holds all that the product knows of it."""
 
 from tasks.models import Platform
-from tasks.platforms.base import CrowdPlatform, OutcomeUnknown, PlatformError, UnknownAssignment
+from tasks.platforms.base import (
+    CrowdPlatform,
+    OutcomeUnknown,
+    PlatformError,
+    ReplacedLink,
+    UnknownAssignment,
+)
 from tasks.platforms.direct import DirectLink
 from tasks.platforms.mturk import MechanicalTurk
 from tasks.platforms.prolific import Prolific
@@ -10,6 +16,7 @@ __all__ = [
     "CrowdPlatform",
     "OutcomeUnknown",
     "PlatformError",
+    "ReplacedLink",
     "UnknownAssignment",
     "platform_of",
     "task_links",

@@ -22,6 +22,14 @@ class UnknownAssignment(Exception):
     """The address was not made by us, or was replaced by a newer one."""
 
 
+class ReplacedLink(UnknownAssignment):
+    """The address was replaced by a newer one of the same assignment."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__()
+        self.assignment = assignment
+
+
 class NotArrivable(Exception):
     """An address that a platform never makes, or not for us; the message says what is wrong."""
 

@@ -6,10 +6,13 @@ from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
 from tasks.models import Assignment
-from tasks.platforms.base import UnknownAssignment
+from tasks.platforms.base import ReplacedLink, UnknownAssignment
 
 _CLAIM = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
-_SHOWN_ON_EVERY_PAGE = [f"hit__project__embedding__{side}" for side in ("source", "target")]
+_SHOWN_ON_EVERY_PAGE = [
+    "listing",
+    *(f"hit__project__embedding__{side}" for side in ("source", "target")),
+]
 
 
 class DirectLink:
@@ -25,17 +28,17 @@ class DirectLink:
         return f"{settings.SITE_URL}/t/{self.token(assignment)}/"
 
     def identify(self, token: str) -> Assignment:
+        """Return what a token opens. Raises UnknownAssignment, ReplacedLink for an older token."""
         try:
             claim = _CLAIM.fullmatch(self._signer.unsign(token))
         except BadSignature:
             claim = None
         if claim is None:
             raise UnknownAssignment
-        assignment = (
-            Assignment.objects.select_related(*_SHOWN_ON_EVERY_PAGE)
-            .filter(pk=int(claim[1]), link_version=int(claim[2]))
-            .first()
-        )
+        shown = Assignment.objects.select_related(*_SHOWN_ON_EVERY_PAGE)
+        assignment = shown.filter(pk=int(claim[1])).first()
         if assignment is None:
             raise UnknownAssignment
+        if assignment.link_version != int(claim[2]):
+            raise ReplacedLink(assignment)
         return assignment

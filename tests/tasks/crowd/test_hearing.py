@@ -7,7 +7,6 @@ import boto3
 import pytest
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
-from tests.workers import arrive, hand_in
 
 from clime_project import pipeline
 from models_ml import jobs
@@ -15,6 +14,7 @@ from models_ml.models import Job, JobState
 from tasks.crowd import following, hearing, publishing
 from tasks.models import Assignment, AssignmentState, PlatformEvent
 from tasks.platforms import PlatformError
+from tests.workers import arrive, hand_in
 
 pytestmark = pytest.mark.django_db
 
