@@ -44,6 +44,7 @@ JUST_ARRIVED = timedelta(minutes=2)
 JUST_FINISHED = timedelta(hours=1)
 # A planned listing of which nobody was asked by then was left by a crash.
 PUBLISHING_TAKES = timedelta(minutes=10)
+RAISING_TAKES = timedelta(minutes=10)
 # A closed listing is looked at for so long after its end, for what was handed in last.
 AFTERWARDS = timedelta(days=1)
 
@@ -310,7 +311,7 @@ def _close_if_over(listing: Listing, standing: Standing) -> int:
     now = timezone.now()
     is_late = listing.expires_at is not None and listing.expires_at <= now
     closed = 0
-    if standing.is_over and (standing.available or is_late):
+    if standing.is_over and (is_late or (standing.available and not _was_raised(listing, now))):
         same = Listing.objects.filter(pk=listing.pk, state=ListingState.OPEN)
         # Over there before we thought so, as where it was ended on the platform's own pages.
         ended = listing.expires_at if is_late else now
@@ -320,6 +321,12 @@ def _close_if_over(listing: Listing, standing: Standing) -> int:
         for over in Listing.objects.filter(pk=listing.pk, state=ListingState.CLOSED):
             ledger.release(over)
     return closed
+
+
+def _was_raised(listing: Listing, now: datetime) -> bool:
+    """True where places were added so lately that the platform may still think it full."""
+    calls = PlatformCall.objects.filter(key__startswith=f"places-{listing.key}-")
+    return calls.filter(sent_at__gt=now - RAISING_TAKES).exists()
 
 
 def _note_took_part(listings: QuerySet[Listing]) -> None:
