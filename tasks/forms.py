@@ -200,6 +200,20 @@ class OfferForm(forms.ModelForm[Offer]):
     """The terms on a platform. They hold for what is published from now on."""
 
     class Meta:
+        labels = {
+            "reward_cents": "Reward (cents)",
+            "minutes_allowed": "Minutes allowed",
+            "review_hours": "Hours to review",
+            "approval_percent": "Approved before (%)",
+            "approved_count": "HITs approved before",
+        }
+        help_texts = {
+            "days_open": "how long people can take a place",
+            "layout": "Mechanical Turk takes 20 % of a reward, and 40 % in a HIT of ten places or "
+            "more; the page “Publish on a platform” shows what each comes to. Prolific has no HITs "
+            "of ten and takes the same for each",
+            "needs_masters": "Mechanical Turk takes 5 % more",
+        }
         widgets = {
             "title": forms.TextInput(WIDE),
             "description": forms.Textarea(WIDE | {"rows": 3}),
