@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from tasks.crowd import ledger, paying
+from tasks.crowd.looking import add_note
 from tasks.models import (
     HIT,
     Assignment,
@@ -86,15 +87,6 @@ def give_back(rows: AssignmentQuerySet) -> int:
     """
     held = rows.holding_a_place().filter(status_there__in=["", StatusThere.RETURNED])
     return held.update(state=AssignmentState.RETURNED, link_version=F("link_version") + 1)
-
-
-def add_note(assignment: Assignment, text: str) -> None:
-    """Add a line to an assignment's note, once."""
-    with transaction.atomic():
-        held = Assignment.objects.select_for_update().get(pk=assignment.pk)
-        if text not in held.note.splitlines():
-            note = "\n".join(filter(None, [held.note, text]))
-            Assignment.objects.filter(pk=held.pk).update(note=note)
 
 
 @transaction.atomic

@@ -164,10 +164,9 @@ class Prolific:
     def approve(self, assignment: Assignment, *, overrules: bool) -> None:
         if overrules:
             if self.submission(assignment).status != StatusThere.APPROVED:
-                raise PlatformError(
+                raise AlreadyDecided(
                     "Prolific takes no rejection back by its API: ask its support to, naming "
-                    f"submission {assignment.platform_id}; the next poll then finds it approved",
-                    permanent=True,
+                    f"submission {assignment.platform_id}; the next poll then finds it approved"
                 )
             return
         try:
