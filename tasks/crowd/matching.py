@@ -142,7 +142,8 @@ def _note_status(row: Assignment, told: Submission, changes: Changes) -> None:
         pk=row.pk, platform_id=told.platform_id, worker_id=told.worker_id
     )
     if told.status == StatusThere.RETURNED:
-        held.filter(status_there="").update(status_there=StatusThere.RETURNED)
+        # On Prolific, also what was handed in can be given back until it is decided.
+        held.exclude(status_there__in=DECIDED).update(status_there=StatusThere.RETURNED)
         changes.given_back += give_back(held)
         return
     stored = {
