@@ -34,6 +34,12 @@ class ProjectForm(forms.ModelForm[Project]):
             "instructions": forms.Textarea(WIDE | {"rows": 6}),
             "consent": forms.Textarea(WIDE | {"rows": 5}),
             "privacy": forms.Textarea(WIDE | {"rows": 3}),
+            "excluded_projects": forms.CheckboxSelectMultiple(),
+        }
+        help_texts = {
+            "screening_percent": "In per cent: the share of the test's answers that must be right "
+            "before somebody may begin. Empty: no test.",
+            "excluded_projects": "Who took part in one of these gets no work here.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

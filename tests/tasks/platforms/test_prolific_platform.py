@@ -25,6 +25,7 @@ from tasks.platforms.addresses import listing_of
 from tasks.platforms.base import AlreadyDecided, NotArrivable
 from tasks.platforms.outbox import once
 from tasks.platforms.prolific import Prolific
+from tasks.platforms.prolific.http import BackOff
 from tests.factories import make_project
 from tests.stand_ins.prolific.world import Refused, Study
 
@@ -347,7 +348,7 @@ def test_throttling_past_the_back_off_is_one_sentence(there, publish, make_listi
     with pytest.raises(PlatformError, match="Too many requests") as refused:
         publish(listing)
     assert not refused.value.permanent
-    assert len(slept) == 4
+    assert len(slept) == BackOff.tries - 1
     assert studies(there) == []
 
 
@@ -498,10 +499,13 @@ def test_all_studies_are_listed_ours_by_their_key(there, platform, listing):
     (ours,) = studies(there)
     told = {**ours.told, "name": "Made by hand", "internal_name": "pilot"}
     there.world.studies["6b1"] = Study("6b1", told, there.now)
-    found = {one.platform_id: (one.key, one.title, one.status) for one in platform.listings()}
+    found = {
+        one.platform_id: (one.key, one.title, one.status, one.can_be_taken)
+        for one in platform.listings()
+    }
     assert found == {
-        listing.platform_id: (listing.key, "Judge words", "ACTIVE"),
-        "6b1": ("", "Made by hand", "UNPUBLISHED"),
+        listing.platform_id: (listing.key, "Judge words", "ACTIVE", True),
+        "6b1": ("", "Made by hand", "UNPUBLISHED", False),
     }
 
 
