@@ -17,7 +17,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import letters, pages, services
-from annotation.access import LinkEnded, UnknownAssignment, Visit, find_visit, reading_language
+from annotation.access import (
+    LinkEnded,
+    ReplacedLink,
+    UnknownAssignment,
+    Visit,
+    find_visit,
+    reading_language,
+)
 from annotation.answering import NotAnswerable, SessionEnded
 from annotation.models import Session
 from models_ml.models import Side
@@ -53,6 +60,10 @@ class TaskAPI(APIView):
         translation.activate(reading_language(request._request, None))
         try:
             self.visit = find_visit(kwargs["token"])
+        except ReplacedLink as replaced:
+            if replaced.assignment.listing is None:
+                raise NotFound(_("This link is not known.")) from replaced
+            raise Gone from replaced  # given back on the platform, or taken anew
         except UnknownAssignment as error:
             raise NotFound(_("This link is not known.")) from error
         except LinkEnded as ended:

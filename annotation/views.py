@@ -474,13 +474,14 @@ def _done_there(
     if not visit.assignment.status_there:
         completion = platform_of(listing.platform).completion(visit.assignment)
     session = visit.session
+    is_over = session is not None and session.state == SessionState.SUBMITTED
     response = _render(
         request,
         visit,
         "done_there",
         listing=listing,
         completion=completion,
-        has_next=session is not None and session.has_next,
+        has_next=is_over and session is not None and session.has_next,
         is_sent_now="now" in request.GET,
         **page,
     )

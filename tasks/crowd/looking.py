@@ -92,10 +92,9 @@ def withdraw(assignment: Assignment, why: str) -> None:
     add_note(assignment, why)
 
 
-def add_note(assignment: Assignment, text: str) -> None:
-    """Add a line to an assignment's note, once."""
-    with transaction.atomic():
-        held = Assignment.objects.select_for_update().get(pk=assignment.pk)
-        if text not in held.note.splitlines():
-            note = "\n".join(filter(None, [held.note, text]))
-            Assignment.objects.filter(pk=held.pk).update(note=note)
+@transaction.atomic
+def add_note(assignment: Assignment, sentence: str) -> None:
+    """Add a sentence to what does not fit, once."""
+    note = Assignment.objects.select_for_update().get(pk=assignment.pk).note
+    if sentence not in note.splitlines():
+        Assignment.objects.filter(pk=assignment.pk).update(note=f"{note}\n{sentence}".strip())

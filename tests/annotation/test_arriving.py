@@ -268,6 +268,16 @@ def test_a_page_that_ended_says_where_to_go_on(listing, path, ended):
     assert visitor.client.post(old, {}).status_code in {405, 410}
 
 
+def test_an_answer_from_a_page_that_ended_is_refused_as_such(listing):
+    visitor = come(listing)
+    visitor.agree()
+    old = visitor.url("answers")
+    come(listing, "bakari", "3OFAMINA")
+    response = visitor.client.post(old, {"letters": []}, content_type="application/json")
+    assert response.status_code == 410
+    assert response.json() == {"detail": "This task has ended, so the answer was not saved."}
+
+
 def test_who_comes_back_finds_their_answers(listing):
     visitor = come(listing)
     visitor.agree()
@@ -417,6 +427,15 @@ def test_the_next_part_is_taken_on_the_platform(parts):
     second = come(parts[1])
     finish(second)
     assert first.session == second.session
+
+
+def test_a_later_session_is_announced_once_the_one_before_is_over(parts):
+    Project.objects.update(session_count=2)
+    for number, listing in enumerate(parts, start=1):
+        visitor = come(listing)
+        finish(visitor)
+        announced = "There will be another session" in visitor.text("finish/")
+        assert announced == (number == len(parts))
 
 
 def test_a_session_ends_with_its_last_part(parts):

@@ -15,6 +15,7 @@ from tasks.models import (
     LedgerEntry,
     Listing,
     ListingState,
+    PlatformCall,
     StatusThere,
 )
 from tests.factories import make_project
@@ -411,6 +412,21 @@ def test_a_full_listing_stays_open_for_more_places(mturk, listing):
         hand_in(mturk, arrive(mturk, listing, f"A{number}"))
     assert poll().closed == 0
     assert Listing.objects.get().state == ListingState.OPEN
+
+
+def test_one_that_was_just_given_a_place_is_not_taken_to_be_over(
+    mturk, listing, project, requester
+):
+    rows = [arrive(mturk, listing, f"A{number}") for number in range(5)]
+    for row in rows:
+        hand_in(mturk, row)
+    reject(requester, rows[0])
+    assert poll().places_made == 1
+    # As the platform's answers are for a while after a place was added to a full HIT.
+    requester.update_expiration_for_hit(HITId=listing.platform_id, ExpireAt=0)
+    assert poll().closed == 0
+    PlatformCall.objects.update(sent_at=timezone.now() - timedelta(minutes=11))
+    assert poll().closed == 1
 
 
 def test_a_listing_of_another_market_is_left_alone_and_said(mturk, listing, settings):
