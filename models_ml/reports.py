@@ -21,6 +21,9 @@ JOB_TITLES = {
     "describe_report": "Describing the results",
     "preview_session": "Working out “if they stopped now”",
     "update_neighbours": "Updating neighbours",
+    "sync_platforms": "Asking the crowd platforms",
+    "sync_listing": "Asking a crowd platform about one listing",
+    "hear_platforms": "Reading the crowd platforms’ notifications",
 }
 
 

@@ -34,6 +34,12 @@ class ProjectForm(forms.ModelForm[Project]):
             "instructions": forms.Textarea(WIDE | {"rows": 6}),
             "consent": forms.Textarea(WIDE | {"rows": 5}),
             "privacy": forms.Textarea(WIDE | {"rows": 3}),
+            "excluded_projects": forms.CheckboxSelectMultiple(),
+        }
+        help_texts = {
+            "screening_percent": "In per cent: the share of the test's answers that must be right "
+            "before somebody may begin. Empty: no test.",
+            "excluded_projects": "Who took part in one of these gets no work here.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -194,6 +200,20 @@ class OfferForm(forms.ModelForm[Offer]):
     """The terms on a platform. They hold for what is published from now on."""
 
     class Meta:
+        labels = {
+            "reward_cents": "Reward (cents)",
+            "minutes_allowed": "Minutes allowed",
+            "review_hours": "Hours to review",
+            "approval_percent": "Approved before (%)",
+            "approved_count": "HITs approved before",
+        }
+        help_texts = {
+            "days_open": "how long people can take a place",
+            "layout": "Mechanical Turk takes 20 % of a reward, and 40 % in a HIT of ten places or "
+            "more; the page “Publish on a platform” shows what each comes to. Prolific has no HITs "
+            "of ten and takes the same for each",
+            "needs_masters": "Mechanical Turk takes 5 % more",
+        }
         widgets = {
             "title": forms.TextInput(WIDE),
             "description": forms.Textarea(WIDE | {"rows": 3}),

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
-from tasks.models import HIT, Assignment, Listing, Offer, Platform, Project
+from tasks.models import (
+    HIT,
+    Assignment,
+    Block,
+    Listing,
+    Message,
+    Offer,
+    Platform,
+    Project,
+    Qualification,
+    Screening,
+)
 from tasks.platforms import platform_of
 from tasks.platforms.mturk import MechanicalTurk
 
@@ -76,3 +88,21 @@ def take(listing: Listing, worker_id: str, **fields: object) -> Assignment:
             **fields,
         }
     )
+
+
+def make_people(project: Project, name: str) -> None:
+    """Add one of each row that says who may work, and a message."""
+    person = {"platform": Platform.MTURK, "worker_id": f"A{name}"}
+    by = User.objects.create_user(f"manager of {name}")
+    Block.objects.create(**person, reason="Copies.", made_by=by)
+    Screening.objects.create(project=project, **person, correct=3, asked=4, passed=True)
+    screened = Qualification.objects.create(
+        project=project, platform=Platform.MTURK, mode="sandbox", purpose="screened", name=name
+    )
+    for n in range(2):
+        screened.holders.create(worker_id=f"A{n}", error="unknown" * n)
+    message = Message.objects.create(
+        project=project, platform=Platform.MTURK, subject="Hello", text="You.", made_by=by
+    )
+    for state in ("sent", "failed"):
+        message.recipients.create(worker_id=f"A{state}", state=state)

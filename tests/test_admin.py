@@ -19,7 +19,16 @@ from annotation.models import Consensus, DocumentLabel, Judgement
 from models_ml.models import Embedding, Job, Report, Run, SeedResult
 from tasks import services
 from tasks.controls import place_controls
-from tasks.models import LIVE_METHODS, Assignment, PlatformCall, PlatformEvent, Project
+from tasks.models import (
+    LIVE_METHODS,
+    Assignment,
+    Block,
+    Message,
+    PlatformCall,
+    PlatformEvent,
+    Project,
+    Screening,
+)
 from tests.factories import (
     make_artefact,
     make_corpus,
@@ -32,6 +41,7 @@ from tests.factories import (
     make_session,
     token_of,
 )
+from tests.marketplace import make_people
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +50,7 @@ OWN_MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OWN_APPS),
     key=lambda model: model._meta.label,
 )
-EDITABLE = {Project}
+EDITABLE = {Project, Block, Message, Screening}
 
 
 @pytest.fixture
@@ -102,6 +112,7 @@ def a_busy_project(name):
     assignment = project.hits.get(platform="direct").assignments.get()
     assignment.problems.create(text="No sentences.", item=assignment.hit.items.first())
     make_link(project, f"another of {name}")
+    make_people(project, name)
     project.offers.create(platform="mturk")
     for mode in ("sandbox", "live"):  # with two of each, every filter is there
         listing = make_listing(project, mode=mode)

@@ -2,42 +2,33 @@
 
 from datetime import timedelta
 
-from django.db.models import F
 from django.utils import timezone
 
-from tasks.models import Assignment, AssignmentState
+from tasks import services
+from tasks.crowd import arrivals
+from tasks.models import Assignment
+from tasks.platforms.base import Arrival
 
 LONG_AGO = timedelta(minutes=30)
 
 
 def arrive(mturk, listing, worker_id, *, ago=LONG_AGO):
-    """Let somebody accept and arrive, some time ago; return their row."""
+    """Let somebody accept, arrive and begin, some time ago; return their row."""
     platform_id = mturk.accept(listing.platform_id, worker_id)
-    Assignment.objects.filter(listing=listing, platform_id=platform_id).exclude(
-        worker_id=worker_id
-    ).update(state=AssignmentState.RETURNED, link_version=F("link_version") + 1)
+    row = arrivals.arrive(listing, Arrival(platform_id, worker_id, mturk.url))
+    services.activate(row)
     then = timezone.now() - ago
-    row, _ = Assignment.objects.update_or_create(
-        hit=listing.hit,
-        worker_id=worker_id,
-        defaults={
-            "listing": listing,
-            "platform_id": platform_id,
-            "state": AssignmentState.ACTIVE,
-            "arrived_at": then,
-            "expires_at": then + timedelta(minutes=listing.minutes_allowed),
-        },
-    )
-    Assignment.objects.filter(pk=row.pk).update(created_at=then)
+    Assignment.objects.filter(pk=row.pk).update(arrived_at=then, created_at=then)
+    row.refresh_from_db()
     return row
 
 
 def finish(row):
     """Finish here, and hand nothing in."""
-    changed = Assignment.objects.filter(pk=row.pk)
-    changed.update(state=AssignmentState.SUBMITTED, submitted_at=timezone.now())
+    assert services.submit(row)
 
 
 def hand_in(mturk, row):
+    """Finish here, and hand in there."""
     finish(row)
     mturk.submit(row.platform_id, {"completionCode": row.completion_code})

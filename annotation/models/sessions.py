@@ -16,6 +16,7 @@ from tasks.models import (
     HIT,
     Assignment,
     AssignmentState,
+    Block,
     ConsentVersion,
     Control,
     HITItem,
@@ -165,7 +166,11 @@ class Session(models.Model):
     @property
     def has_next(self) -> bool:
         """True where the project offers its annotator another session after this one."""
-        return self.number < self.project.session_count and self.project.state == ProjectState.OPEN
+        project, person = self.project, self.annotator
+        if self.number >= project.session_count or project.state != ProjectState.OPEN:
+            return False
+        blocks = Block.objects.filter(platform=person.platform, worker_id=person.worker_id)
+        return not blocks.exists()
 
     def up_to_now(self) -> SessionQuerySet:
         """The submitted sessions of the same person in the project, this one the last."""

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from models_ml.admin import count
 from models_ml.spreadsheets import BYTE_ORDER_MARK
 from tasks import services
+from tasks.crowd import people
 from tasks.forms import LinksForm
 from tasks.links import as_csv, links_of
 from tasks.models import Assignment, AssignmentState, Platform, Project
@@ -101,6 +102,7 @@ class LinkPages(admin.ModelAdmin[Project]):
         known = Assignment.objects.filter(hit=project.first_hit, worker_id__in=worker_ids)
         had_one = {one.worker_id: one.state_now for one in known}
         try:
+            people.check_links(project, worker_ids)
             services.make_links(project, worker_ids)
         except services.TaskError as error:
             form.add_error(None, f"No link was made: {error}.")

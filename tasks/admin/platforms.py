@@ -15,9 +15,10 @@ from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
-from models_ml.admin import ReadOnlyAdmin, link
+from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, link
 from models_ml.spreadsheets import BYTE_ORDER_MARK, csv_of, harmless
 from tasks.admin.reconciling import ReconcilePages
+from tasks.crowd.following import SYNC_ONE
 from tasks.crowd.ledger import dollars
 from tasks.models import (
     Assignment,
@@ -31,6 +32,7 @@ from tasks.models import (
 from tasks.platforms import platform_of
 
 SHOWN_LETTERS = 160
+SUBJECT_PAGES[SYNC_ONE] = "admin:tasks_listing_change"
 
 
 def _places_held() -> QuerySet[Assignment, Any]:

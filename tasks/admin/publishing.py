@@ -32,6 +32,30 @@ class OfferInline(admin.StackedInline[Offer, Project]):
     max_num = len(CROWD_PLATFORMS)
     verbose_name_plural = "On crowd platforms"
     classes = ("collapse",)
+    fieldsets = (
+        (
+            None,
+            {
+                "description": "These terms hold for what is published from now on; what is "
+                "there keeps its own. “Publish on a platform”, above, shows what they cost.",
+                "fields": (
+                    "platform",
+                    "title",
+                    "description",
+                    "search_words",
+                    "reward_cents",
+                    "layout",
+                    "minutes_allowed",
+                    "days_open",
+                    "review_hours",
+                    "countries",
+                    "approval_percent",
+                    "approved_count",
+                    "needs_masters",
+                ),
+            },
+        ),
+    )
 
 
 class PublishPages(LinkPages):
@@ -68,6 +92,7 @@ class PublishPages(LinkPages):
             "platform_label": CROWD_PLATFORMS[name],
             "platforms": CROWD_PLATFORMS,
             "plan": plan,
+            "excluded": [str(other) for other in project.excluded_projects.all()],
             "error": error,
             "listings": listings,
             "is_running": any(one.state in _RUNNING for one in listings),

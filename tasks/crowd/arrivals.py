@@ -179,7 +179,7 @@ def _make_room(listing: Listing, worker_id: str, now: datetime) -> None:
 def _free_idle_place(listing: Listing, worker_id: str, now: datetime) -> bool:
     """Take the place of the one who has been idle longest; False where nobody is."""
     here = listing.assignments.filter(status_there="").exclude(worker_id=worker_id)
-    seen_at = _last_signs(listing.hit, here.filter(state__in=UNFINISHED))
+    seen_at = last_signs(listing.hit, here.filter(state__in=UNFINISHED))
     idle = [one for one, at in seen_at.items() if at <= now - IDLE]
     finished = here.filter(state=AssignmentState.SUBMITTED).order_by("submitted_at")
     left = [
@@ -196,7 +196,7 @@ def _was_not_handed_in(finished: Assignment, listing: Listing) -> bool:
     return asked_at is not None and finished_at is not None and asked_at >= finished_at + IDLE
 
 
-def _last_signs(hit: HIT, holders: AssignmentQuerySet) -> dict[Assignment, datetime]:
+def last_signs(hit: HIT, holders: AssignmentQuerySet) -> dict[Assignment, datetime]:
     """Return when each of these people last came or worked."""
     sessions = hit.project.sessions.filter(
         number=hit.session_number,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -21,8 +20,8 @@ from tasks.models import (
 from tasks.platforms import CrowdPlatform, OutcomeUnknown, PlatformError
 from tasks.services import TaskError
 
-# Where asking for the same bonus again pays it once: the platform knows tokens.
-_BONUS_REPEATS = {Platform.MTURK}
+# Where the same bonus is asked for again by itself: the platform knows tokens, and pays it once.
+_REPEATS = {Platform.MTURK}
 
 
 def bonus(
@@ -55,9 +54,9 @@ def bonus(
 
 
 def resend(entry: LedgerEntry) -> LedgerEntry:
-    """Ask again for a bonus of which it is not known whether it was paid.
+    """Finish a bonus of which it is not known whether it was paid.
 
-    Raises OutcomeUnknown where that could pay it twice: then a person looks there.
+    Raises OutcomeUnknown where the platform does not say, and asking again could pay it twice.
     """
     if entry.kind != EntryKind.BONUS or entry.assignment is None:
         raise TaskError(f"{entry} is no bonus")
@@ -66,7 +65,7 @@ def resend(entry: LedgerEntry) -> LedgerEntry:
 
 def unpaid(listings: QuerySet[Listing]) -> list[LedgerEntry]:
     """Return the bonuses that were promised and can be asked for, for the first time or again."""
-    may_repeat = Q(state=EntryState.SENT, platform__in=_BONUS_REPEATS)
+    may_repeat = Q(state=EntryState.SENT, platform__in=_REPEATS)
     promised = LedgerEntry.objects.filter(kind=EntryKind.BONUS, listing__in=listings)
     return list(
         promised.filter(Q(state=EntryState.PLANNED) | may_repeat).select_related("assignment")
@@ -74,14 +73,10 @@ def unpaid(listings: QuerySet[Listing]) -> list[LedgerEntry]:
 
 
 def pay(platform: CrowdPlatform, entry: LedgerEntry) -> LedgerEntry:
-    is_ours_to_send = ledger.note_sent(entry)  # whoever moves the row is the one who sends
+    """Pay a promised bonus, once however often; return its row. Raises PlatformError."""
+    ledger.note_sent(entry)
     if entry.state in {EntryState.CONFIRMED, EntryState.FAILED}:
         return entry
-    if not is_ours_to_send and entry.platform not in _BONUS_REPEATS:
-        raise OutcomeUnknown(
-            f"a bonus to {entry.worker_id} was sent at {_minute(entry.sent_at)} and what became of "
-            "it is not known; look on the platform, then decide"
-        )
     try:
         platform.pay_bonus(entry)
     except OutcomeUnknown:
@@ -92,7 +87,3 @@ def pay(platform: CrowdPlatform, entry: LedgerEntry) -> LedgerEntry:
         raise
     ledger.note_confirmed(entry)
     return entry
-
-
-def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else "a time not known"

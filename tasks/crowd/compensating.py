@@ -95,11 +95,13 @@ def _planned(
         worker_id=worker_id,
     )
     now = timezone.now()
+    # The work is done, and nobody is there yet: as for who gave a place back, an arrival lets them
+    # in again.
     Assignment.objects.create(
         hit=hit,
         listing=listing,
         worker_id=worker_id,
-        state=AssignmentState.SUBMITTED,
+        state=AssignmentState.RETURNED,
         submitted_at=now,
         expires_at=now + timedelta(days=offer.days_open),
         decision=Decision.APPROVE,

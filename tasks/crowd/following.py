@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from models_ml import jobs
 from tasks import services
-from tasks.crowd import ledger, matching, paying, people, publishing
+from tasks.crowd import arrivals, ledger, matching, paying, people, publishing
 from tasks.crowd.matching import Changes
 from tasks.models import (
     HIT,
@@ -42,9 +42,9 @@ SYNC_ALL, SYNC_ONE = "sync_platforms", "sync_listing"  # kinds of jobs
 # A platform's counts follow what people do by seconds, what was handed in by minutes.
 JUST_ARRIVED = timedelta(minutes=2)
 JUST_FINISHED = timedelta(hours=1)
-IDLE = timedelta(minutes=15)
 # A planned listing of which nobody was asked by then was left by a crash.
 PUBLISHING_TAKES = timedelta(minutes=10)
+RAISING_TAKES = timedelta(minutes=10)
 # A closed listing is looked at for so long after its end, for what was handed in last.
 AFTERWARDS = timedelta(days=1)
 
@@ -233,10 +233,14 @@ def _follow(where: CrowdPlatform, listing: Listing, outcome: Outcome) -> bool:
         if listing.state == ListingState.PLANNED and _was_left(listing):
             listing = publishing.complete(listing)
         if listing.platform_id:
+            asked_at = timezone.now()
             # In this order: whoever hands in between is missing in neither.
             standing = where.look(listing)
             told = list(where.submissions(listing))
-            _note(listing, standing, told, outcome)
+            _note_standing(listing, standing, asked_at)
+            outcome.changes += matching.note_submissions(listing, told)
+            outcome.changes.given_back += _give_back(listing, standing, told)
+            outcome.closed += _close_if_over(listing, standing)
         return True
     return False
 
@@ -248,19 +252,13 @@ def _was_left(listing: Listing) -> bool:
     return listing.hit.project.state == ProjectState.OPEN and (is_old or calls.exists())
 
 
-def _note(
-    listing: Listing, standing: Standing, told: Sequence[Submission], outcome: Outcome
-) -> None:
-    """Write down what the platform says of a listing."""
+def _note_standing(listing: Listing, standing: Standing, asked_at: datetime) -> None:
     Listing.objects.filter(pk=listing.pk).update(
-        synced_at=timezone.now(),
+        synced_at=asked_at,
         status_there=standing.status,
         pending_there=standing.pending,
         available_there=standing.available,
     )
-    outcome.changes += matching.note_submissions(listing, told)
-    outcome.changes.given_back += _give_back(listing, standing, told)
-    outcome.closed += _close_if_over(listing, standing)
 
 
 def _give_back(listing: Listing, standing: Standing, told: Sequence[Submission]) -> int:
@@ -286,9 +284,10 @@ def _give_back(listing: Listing, standing: Standing, told: Sequence[Submission])
     held = max(0, standing.pending - len(at_work))
     gone = [row for row in waiting if not _is_after(row.arrived_at, now - JUST_ARRIVED)]
     if held:
-        seen = {row.pk: _last_sign(row, listing.hit) for row in gone}
-        idle = [row for row in gone if seen[row.pk] <= now - IDLE]
-        idle.sort(key=lambda row: (seen[row.pk], row.pk))
+        signs = arrivals.last_signs(listing.hit, rows)
+        seen = {row: max(at, row.submitted_at or at) for row, at in signs.items()}
+        idle = [row for row in gone if seen[row] <= now - arrivals.IDLE]
+        idle.sort(key=lambda row: (seen[row], row.pk))
         gone = idle[: max(0, len(waiting) - held)]
     return sum(
         matching.give_back(
@@ -304,19 +303,6 @@ def _is_after(moment: datetime | None, other: datetime) -> bool:
     return moment is not None and moment > other
 
 
-def _last_sign(row: Assignment, hit: HIT) -> datetime:
-    """Return when somebody was last seen at an assignment."""
-    # The room of sessions is above this one: what it knows is read by the project's relation.
-    sessions = hit.project.sessions.filter(
-        annotator__platform=hit.platform,
-        annotator__worker_id=row.worker_id,
-        number=hit.session_number,
-    )
-    signs = [row.created_at, row.arrived_at, row.submitted_at]
-    signs += sessions.values_list("last_seen_at", flat=True)
-    return max(sign for sign in signs if sign is not None)
-
-
 def _close_if_over(listing: Listing, standing: Standing) -> int:
     """Close a listing whose time is over and end the promises that nobody can use any more.
 
@@ -325,7 +311,7 @@ def _close_if_over(listing: Listing, standing: Standing) -> int:
     now = timezone.now()
     is_late = listing.expires_at is not None and listing.expires_at <= now
     closed = 0
-    if standing.is_over and (standing.available or is_late):
+    if standing.is_over and (is_late or (standing.available and not _was_raised(listing, now))):
         same = Listing.objects.filter(pk=listing.pk, state=ListingState.OPEN)
         # Over there before we thought so, as where it was ended on the platform's own pages.
         ended = listing.expires_at if is_late else now
@@ -335,6 +321,12 @@ def _close_if_over(listing: Listing, standing: Standing) -> int:
         for over in Listing.objects.filter(pk=listing.pk, state=ListingState.CLOSED):
             ledger.release(over)
     return closed
+
+
+def _was_raised(listing: Listing, now: datetime) -> bool:
+    """True where places were added so lately that the platform may still think it full."""
+    calls = PlatformCall.objects.filter(key__startswith=f"places-{listing.key}-")
+    return calls.filter(sent_at__gt=now - RAISING_TAKES).exists()
 
 
 def _note_took_part(listings: QuerySet[Listing]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from django.db import transaction
+
 from tasks.crowd.publishing import check_market
 from tasks.models import Assignment, StatusThere
 from tasks.platforms import CrowdPlatform, platform_of
@@ -90,7 +92,9 @@ def withdraw(assignment: Assignment, why: str) -> None:
     add_note(assignment, why)
 
 
+@transaction.atomic
 def add_note(assignment: Assignment, sentence: str) -> None:
-    note = Assignment.objects.values_list("note", flat=True).get(pk=assignment.pk)
+    """Add a sentence to what does not fit, once."""
+    note = Assignment.objects.select_for_update().get(pk=assignment.pk).note
     if sentence not in note.splitlines():
         Assignment.objects.filter(pk=assignment.pk).update(note=f"{note}\n{sentence}".strip())

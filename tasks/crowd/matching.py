@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from tasks.crowd import ledger, paying
+from tasks.crowd.looking import add_note
 from tasks.models import (
     HIT,
     Assignment,
@@ -88,15 +89,6 @@ def give_back(rows: AssignmentQuerySet) -> int:
     return held.update(state=AssignmentState.RETURNED, link_version=F("link_version") + 1)
 
 
-def add_note(assignment: Assignment, text: str) -> None:
-    """Add a line to an assignment's note, once."""
-    with transaction.atomic():
-        held = Assignment.objects.select_for_update().get(pk=assignment.pk)
-        if text not in held.note.splitlines():
-            note = "\n".join(filter(None, [held.note, text]))
-            Assignment.objects.filter(pk=held.pk).update(note=note)
-
-
 @transaction.atomic
 def _row_of(
     listing: Listing, told: Submission, others: Collection[str], changes: Changes
@@ -150,7 +142,8 @@ def _note_status(row: Assignment, told: Submission, changes: Changes) -> None:
         pk=row.pk, platform_id=told.platform_id, worker_id=told.worker_id
     )
     if told.status == StatusThere.RETURNED:
-        held.filter(status_there="").update(status_there=StatusThere.RETURNED)
+        # On Prolific, also what was handed in can be given back until it is decided.
+        held.exclude(status_there__in=DECIDED).update(status_there=StatusThere.RETURNED)
         changes.given_back += give_back(held)
         return
     stored = {

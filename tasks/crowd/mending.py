@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tasks.crowd import following, ledger, paying, publishing
-from tasks.crowd.reconciling import Finding, Kind, close_key, is_of, is_wanted
+from tasks.crowd.reconciling import Finding, Kind, close_key, is_of, is_wanted, money_of
 from tasks.models import (
     CallState,
     EntryKind,
@@ -164,12 +164,15 @@ def _ask_again(platform: CrowdPlatform, finding: Finding) -> str:
     return f"{call.operation} for {listing.platform_id or listing.key} is settled"
 
 
-def _take_their_word(_platform: CrowdPlatform, finding: Finding) -> str:
+def _take_their_word(platform: CrowdPlatform, finding: Finding) -> str:
     listing = _row_of(finding)
-    outcome = following.sync(listing.hit.project, platform=listing.platform)
+    outcome = following.sync_listing(listing)
     if outcome.problems:
         raise TaskError("; ".join(outcome.problems))
-    return f"{listing.platform_id} was read again"
+    for left in money_of(platform, listing):
+        if left.key == finding.key:
+            raise TaskError(f"asked again, and still {left.sentence}")
+    return f"{listing.platform_id} was read again, and its money fits"
 
 
 _MENDERS: dict[Kind, Callable[[CrowdPlatform, Finding], str]] = {

@@ -80,15 +80,7 @@ def write(
     Raises TaskError for nobody, for strangers, and for a text that is empty or too long.
     """
     wanted = list(dict.fromkeys(worker_ids))
-    if not wanted:
-        raise TaskError("there is nobody to write to")
-    known = set(who_took_part(project, platform_name))
-    if strangers := [name for name in wanted if name not in known]:
-        more = f" and {len(strangers) - MOST_NAMED} more" if len(strangers) > MOST_NAMED else ""
-        raise TaskError(
-            f"{', '.join(strangers[:MOST_NAMED])}{more} took no place of {project} in this market, "
-            "and the platform lets nobody be written to who did not"
-        )
+    check_recipients(project, platform_name, wanted)
     if len(text) > LONGEST_TEXT:
         raise TaskError(f"the text has {len(text)} characters, and {LONGEST_TEXT} are the most")
     message = Message(
@@ -103,6 +95,19 @@ def write(
         message.save()
         address(message, wanted)
     return message
+
+
+def check_recipients(project: Project, platform_name: str, worker_ids: Sequence[str]) -> None:
+    """Raise TaskError or PlatformError where these people cannot be written to."""
+    known = set(who_took_part(project, platform_name))
+    if not worker_ids:
+        raise TaskError("there is nobody to write to")
+    if strangers := [name for name in worker_ids if name not in known]:
+        more = f" and {len(strangers) - MOST_NAMED} more" if len(strangers) > MOST_NAMED else ""
+        raise TaskError(
+            f"{', '.join(strangers[:MOST_NAMED])}{more} took no place of {project} in this market, "
+            "and the platform lets nobody be written to who did not"
+        )
 
 
 def address(message: Message, worker_ids: Iterable[str]) -> None:

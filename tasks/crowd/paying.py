@@ -270,8 +270,8 @@ def _as_refused(assignment: Assignment, told: Submission, error: AlreadyDecided)
     if told.status == StatusThere.REJECTED:
         assignment.ledger.filter(reason=OVERRULED).update(reason="")
         ledger.end_reward(assignment, f"the platform keeps to the rejection: {error}")
-    wanted = "approve" if assignment.decision == Decision.APPROVE else "reject"
-    sentence = f"it is too late to {wanted} {assignment.worker_id}: {error}"
+    wanted = "approved" if assignment.decision == Decision.APPROVE else "rejected"
+    sentence = f"{assignment.worker_id} cannot be {wanted} any more: {error}"
     add_note(assignment, sentence)
     return DecidedOtherwise(sentence)
 

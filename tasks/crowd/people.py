@@ -6,6 +6,7 @@ a little late. What holds is `refusal`, which our own server asks whenever someb
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -50,33 +51,75 @@ class Refusal(StrEnum):
 
 def refusal(project: Project, platform: str, worker_id: str) -> Refusal | None:
     """Return why somebody gets no work in a project; None where they may have it."""
-    person = {"platform": platform, "worker_id": worker_id}
-    if Block.objects.filter(**person).exists():
-        return Refusal.BLOCKED
-    if _took_part_elsewhere(project, platform, worker_id):
-        return Refusal.TOOK_PART_ELSEWHERE
-    if project.screenings.filter(**person, passed=False).exists():
-        return Refusal.FAILED_SCREENING
-    return None
+    return refusals(project, platform, [worker_id]).get(worker_id)
 
 
-def _took_part_elsewhere(project: Project, platform: str, worker_id: str) -> bool:
-    """True for who agreed to take part in one of a project's excluded projects.
+def refusals(project: Project, platform: str, worker_ids: Sequence[str]) -> dict[str, Refusal]:
+    """Return who of these gets no work in a project, and why; as many queries for all as for one.
+
+    A direct link that was made for nobody by name ("link-3") is somebody else's in each project.
+    """
+    named = [one for one in worker_ids if not is_nobody_s_name(platform, one)]
+    people = {"platform": platform, "worker_id__in": named}
+    failed = project.screenings.filter(
+        platform=platform, worker_id__in=list(worker_ids), passed=False
+    )
+    return {
+        **dict.fromkeys(failed.values_list("worker_id", flat=True), Refusal.FAILED_SCREENING),
+        **dict.fromkeys(
+            _took_part_elsewhere(project, platform, named), Refusal.TOOK_PART_ELSEWHERE
+        ),
+        **dict.fromkeys(
+            Block.objects.filter(**people).values_list("worker_id", flat=True), Refusal.BLOCKED
+        ),
+    }
+
+
+def is_nobody_s_name(platform: str, worker_id: str) -> bool:
+    """True for a name that services.next_worker_ids makes, for a link whose holder has none."""
+    return platform == Platform.DIRECT and re.fullmatch(r"link-\d+", worker_id) is not None
+
+
+def _took_part_elsewhere(project: Project, platform: str, worker_ids: Sequence[str]) -> set[str]:
+    """Return who of these agreed to take part in one of a project's excluded projects.
 
     A link that was offered and never opened is no taking part, even after it has expired.
     """
-    theirs = Assignment.objects.filter(
-        hit__project=OuterRef("pk"), hit__platform=platform, worker_id=worker_id
-    )
+    excluded = project.excluded_projects.all()
     opened = Q(state__in=[AssignmentState.ACTIVE, AssignmentState.SUBMITTED])
     finished = Q(submitted_at__isnull=False) | Q(submitted_there_at__isnull=False)
-    agreed = Q(
+    theirs = Assignment.objects.filter(
+        opened | finished,
+        hit__project__in=excluded,
+        hit__platform=platform,
+        worker_id__in=worker_ids,
+    )
+    agreed = excluded.filter(
         sessions__annotator__platform=platform,
-        sessions__annotator__worker_id=worker_id,
+        sessions__annotator__worker_id__in=worker_ids,
         sessions__consented_at__isnull=False,
     )
-    excluded = project.excluded_projects.filter(Exists(theirs.filter(opened | finished)) | agreed)
-    return excluded.exists()
+    return {
+        *theirs.values_list("worker_id", flat=True),
+        *agreed.values_list("sessions__annotator__worker_id", flat=True),
+    }
+
+
+def check_links(project: Project, worker_ids: Sequence[str]) -> None:
+    """Raise TaskError, with all their names, where some of these get no link; who has one keeps it.
+
+    Managers are told who is blocked; the people are not.
+    """
+    had = project.hits.filter(platform=Platform.DIRECT, assignments__worker_id__in=worker_ids)
+    keep = set(had.values_list("assignments__worker_id", flat=True))
+    refused = refusals(project, Platform.DIRECT, [one for one in worker_ids if one not in keep])
+    why = {
+        Refusal.BLOCKED: "blocked",
+        Refusal.TOOK_PART_ELSEWHERE: "took part in an excluded project",
+        Refusal.FAILED_SCREENING: "failed the screening test",
+    }
+    if refused:
+        raise services.TaskError(", ".join(f"{name}: {why[one]}" for name, one in refused.items()))
 
 
 # --- Blocks --------------------------------------------------------------------------------------

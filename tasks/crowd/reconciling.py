@@ -26,6 +26,7 @@ from tasks.models import (
     Platform,
     PlatformCall,
     ProjectState,
+    Purpose,
     StatusThere,
 )
 from tasks.platforms import CrowdPlatform, PlatformError, platform_of
@@ -93,12 +94,54 @@ def is_of(listing: Listing, market: Market) -> bool:
 
 def is_wanted(listing: Listing) -> bool:
     """Return whether a listing that was planned is still to be made."""
-    return listing.closed_at is None and listing.hit.project.state == ProjectState.OPEN
+    is_open = listing.closed_at is None and listing.hit.project.state == ProjectState.OPEN
+    return is_open or listing.purpose == Purpose.COMPENSATION  # that is owed in any case
 
 
 def close_key(platform_id: str) -> str:
     """Return the key of the call that closed a listing of which there is no row."""
     return f"close-{platform_id}"
+
+
+def money_of(platform: CrowdPlatform, listing: Listing) -> list[Finding]:
+    """Return the sums of a listing that differ: what the platform has paid, and what our ledger
+    has confirmed. A payment whose outcome is not known is told by itself."""
+    approved = {
+        one.platform_id
+        for one in platform.submissions(listing)
+        if one.status == StatusThere.APPROVED
+    }
+    sums = [
+        (
+            "rewards",
+            len(approved) * listing.reward_cents,
+            listing.ledger.exclude(kind=EntryKind.BONUS),
+            "takes the platform's word: what is approved there is confirmed here",
+        )
+    ]
+    bonuses = platform.bonuses_cents(listing)
+    if bonuses is not None:
+        sums.append(("bonuses", bonuses, listing.ledger.filter(kind=EntryKind.BONUS), ""))
+    found = []
+    for what, there, entries, mending in sums:
+        confirmed = _cents(entries, EntryState.CONFIRMED)
+        if confirmed <= there <= confirmed + _cents(entries, EntryState.SENT):
+            continue
+        sentence = (
+            f"{what} of {listing.platform_id}: {dollars(there)} are paid there, and "
+            f"{dollars(confirmed)} are confirmed here"
+        )
+        found.append(
+            Finding(
+                Kind.MONEY,
+                listing.platform,
+                f"{listing.pk}-{what}",
+                sentence,
+                mending if there > confirmed else "",
+                listing,
+            )
+        )
+    return found
 
 
 class _Comparing:
@@ -127,7 +170,7 @@ class _Comparing:
         on_both_sides = [row for row in self.here.values() if row.platform_id in ids]
         for listing in on_both_sides:
             try:
-                findings += self._of_money(listing)
+                findings += money_of(self.platform, listing)
             except PlatformError as error:
                 self.troubles.append(f"{listing.platform_id}: {error}")
         return Comparison(
@@ -305,37 +348,6 @@ class _Comparing:
                 f"known{why}",
                 "looks whether it is done, and asks again for what is not" if subject else "",
                 subject,
-            )
-
-    def _of_money(self, listing: Listing) -> Iterator[Finding]:
-        approved = {
-            one.platform_id
-            for one in self.platform.submissions(listing)
-            if one.status == StatusThere.APPROVED
-        }
-        sums = [
-            (
-                "rewards",
-                len(approved) * listing.reward_cents,
-                listing.ledger.exclude(kind=EntryKind.BONUS),
-                "takes the platform's word: what is approved there is confirmed here",
-            )
-        ]
-        bonuses = self.platform.bonuses_cents(listing)
-        if bonuses is not None:
-            sums.append(("bonuses", bonuses, listing.ledger.filter(kind=EntryKind.BONUS), ""))
-        for what, there, entries, mending in sums:
-            confirmed = _cents(entries, EntryState.CONFIRMED)
-            # A payment whose outcome is not known is told by itself.
-            if confirmed <= there <= confirmed + _cents(entries, EntryState.SENT):
-                continue
-            yield self._found(
-                Kind.MONEY,
-                f"{listing.pk}-{what}",
-                f"{what} of {listing.platform_id}: {dollars(there)} are paid there, and "
-                f"{dollars(confirmed)} are confirmed here",
-                mending if there > confirmed else "",
-                listing,
             )
 
 

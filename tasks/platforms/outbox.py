@@ -49,7 +49,9 @@ def once(
         )[0]
     if call.state == CallState.DONE:
         return call.answer or {}
-    if call.state == CallState.SENT:
+    # Where one call is tried several times, an earlier try may have got through, whatever the last
+    # answer was.
+    if call.state == CallState.SENT or (repeats and call.attempts):
         found = find()
         if found is not None:
             return _note(call, CallState.DONE, answer=found)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation import services
 from tasks import services as tasks_services
-from tasks.models import Assignment, Project
+from tasks.models import Assignment, Block, Project
 from tests.annotation.visitor import Visitor
 from tests.factories import make_project
 
@@ -98,4 +98,10 @@ def test_a_closed_project_promises_nothing(done):
 
 def test_a_next_session_whose_time_is_over_is_not_offered(done, project):
     offer(project, expires_at=timezone.now())
+    assert "data-next" not in done.text("finish/")
+
+
+def test_a_blocked_person_is_offered_no_further_session(done):
+    Block.objects.create(platform="direct", worker_id="amina", reason="copies")
+    assert not done.session.has_next
     assert "data-next" not in done.text("finish/")

@@ -260,7 +260,7 @@ def test_a_question_is_given_up_in_one_sentence(client, prolific, slept):
     with pytest.raises(PlatformError, match=r"GET workspaces/ \(429\): Too many") as given_up:
         client.workspaces()
     assert not given_up.value.permanent
-    assert len(prolific.calls) == 5
+    assert len(prolific.calls) == BackOff.tries
 
 
 def test_a_wait_is_as_long_as_prolific_asks_up_to_a_limit(client, prolific, slept):

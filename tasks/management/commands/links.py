@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tasks import services
+from tasks.crowd import people
 from tasks.links import Link, as_csv, as_links, links_of, values
 from tasks.models import Project
 from tasks.names import MOST_BYTES, MOST_NAMES, NamesError, read_names
@@ -44,6 +45,7 @@ def _links(project: Project, file: Path | None, number: int | None) -> list[Link
     if file is None and number is None:
         return links_of(project)
     names = _names(file) if file else services.next_worker_ids(project, number or 0)
+    people.check_links(project, names)
     return as_links(services.make_links(project, names))
 
 

@@ -44,7 +44,7 @@ _TIMEOUT_S = 10
 _MOST_BYTES = 64 * 1024
 
 
-class NotGenuine(ValueError):
+class NotGenuine(Exception):
     """A message that is not Amazon's, or not for us; the message says why."""
 
 
@@ -96,7 +96,7 @@ def confirm(told: Mapping[str, str]) -> None:
 
 @lru_cache(maxsize=16)
 def _certificate(url: str) -> Certificate:
-    if not urlsplit(url).path.endswith(".pem"):
+    if not url.endswith(".pem"):
         raise NotGenuine(f"SigningCertURL is {url[:200]!r}")
     try:
         return load_pem_x509_certificate(_fetch(url))

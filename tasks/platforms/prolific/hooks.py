@@ -13,11 +13,10 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from models_ml import jobs
+from tasks.crowd import following
 from tasks.models import Listing, ListingState, Platform, PlatformEvent
 from tasks.platforms.prolific.webhooks import Event, is_genuine, read_event
 
-POLL = "sync_listing"  # the kind of job that polls a listing
 _LONGEST_ID = 200
 
 
@@ -59,7 +58,7 @@ def _hear(event: Event, event_id: str, *, happened_at: datetime) -> None:
     if not is_new:
         return
     for listing in _listings_of(event):
-        jobs.enqueue(POLL, listing.pk, anew=True)
+        following.look_soon(listing)
     PlatformEvent.objects.filter(pk=kept.pk).update(handled_at=timezone.now())
 
 

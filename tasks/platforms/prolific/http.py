@@ -39,8 +39,8 @@ class ProlificRefusal(PlatformError):
 class BackOff:
     """How often a repeatable call is tried, and how long is waited before each further try."""
 
-    tries: int = 5
-    first_s: float = 1.0
+    tries: int = 7
+    first_s: float = 0.5
     longest_s: float = 30.0
 
     def wait_s(self, tries_made: int, *, asked_for_s: float | None, chance: float) -> float:

@@ -1,9 +1,13 @@
 """Compensation: a HIT for one person, which asks nothing and is approved by who made it."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from tasks.crowd import compensating, ledger, paying, publishing
+from tasks.crowd import compensating, following, ledger, publishing
 from tasks.models import Assignment, LedgerEntry, Listing
 from tasks.platforms import OutcomeUnknown, PlatformError
 from tasks.services import TaskError
@@ -29,13 +33,20 @@ def compensate(project, **changes):
     return compensating.compensate(project, "AMINA", **{"cents": 70, "reason": WHY, **changes})
 
 
-def take_up(mturk, listing):
-    """Accept a compensation and hand it in, as its page lets one do."""
-    assignment = listing.assignments.get()
-    assignment.platform_id = mturk.accept(listing.platform_id, "AMINA")
-    assignment.save()
-    mturk.submit(assignment.platform_id, {"completionCode": assignment.completion_code})
-    return assignment
+@pytest.fixture
+def take_up(mturk, client):
+    """Give a function that accepts a compensation and hands it in by the form on its page."""
+
+    def take_up(listing):
+        assignment_id = mturk.accept(listing.platform_id, "AMINA")
+        address = mturk.task_url(assignment_id).removeprefix("https://clime.test")
+        page = client.get(address, follow=True).content.decode()
+        form = page[page.index(f'action="{mturk.url}/mturk/externalSubmit"') :]
+        fields = re.findall(r'name="(\w+)" value="([^"]*)"', form[: form.index("</form>")])
+        mturk.submit_form(fields)
+        return listing.assignments.get()
+
+    return take_up
 
 
 def test_a_compensation_is_seen_by_its_person_alone(mturk, project, amina):
@@ -52,12 +63,12 @@ def test_whom_it_is_for_may_take_it_whatever_the_work_asks_for(mturk, project, a
     assert compensate(project).platform_id in mturk.visible_hits("AMINA")
 
 
-def test_it_is_paid_once_it_is_handed_in(mturk, project, amina, manager):
+def test_it_is_paid_once_it_is_handed_in(mturk, project, amina, manager, take_up):
     listing = compensate(project, by=manager)
-    assert paying.settle_all("mturk") == []
+    assert following.sync().problems == []
     assert mturk.market.ledger.spent_cents() == 0
-    assignment = take_up(mturk, listing)
-    assert paying.settle_all("mturk") == []
+    assignment = take_up(listing)
+    assert following.sync().problems == []
     assignment.refresh_from_db()
     assert (assignment.status_there, assignment.decided_by) == ("approved", manager)
     entry = listing.ledger.get()
@@ -90,8 +101,23 @@ def test_one_that_is_refused_can_be_made_anew(mturk, project, amina):
     assert compensate(project).state == "open"
 
 
-def test_it_takes_no_place_of_the_work(mturk, project, amina):
-    take_up(mturk, compensate(project))
+def test_the_promise_ends_once_it_can_be_taken_no_more(mturk, project, amina):
+    listing = compensate(project)
+    mturk.advance(31 * 86_400)
+    past = timezone.now() - timedelta(hours=1)
+    Listing.objects.filter(pk=listing.pk).update(expires_at=past)
+    assert following.sync().problems == []
+    assert listing.ledger.get().state == "failed"
+    assert mturk.market.ledger.spent_cents() == 0
+
+
+def test_its_preview_is_a_page(mturk, project, amina, client):
+    address = mturk.preview_url(compensate(project).platform_id, "AMINA")
+    assert client.get(address.removeprefix("https://clime.test")).status_code == 200
+
+
+def test_it_takes_no_place_of_the_work(mturk, project, amina, take_up):
+    take_up(compensate(project))
     assert publishing.publish(project, "mturk") == []
     assert Listing.objects.count() == 2
 

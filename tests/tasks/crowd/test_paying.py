@@ -1,11 +1,14 @@
 """Decisions and payments on a running Mechanical Turk: whatever happens, the ledger agrees."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
 import boto3
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -317,7 +320,7 @@ def test_after_thirty_days_a_rejection_stands(mturk, hand_in):
 def test_a_platform_that_keeps_to_a_rejection_is_not_asked_for_ever(mturk, hand_in):
     amina = paying.reject(hand_in(), reason="Every word was accepted.")
     mturk.advance(31 * DAY_S)  # its clock alone, so that it refuses what we think is in time
-    with pytest.raises(paying.DecidedOtherwise, match="too late to approve AMINA"):
+    with pytest.raises(paying.DecidedOtherwise, match="AMINA cannot be approved any more"):
         paying.overrule(amina)
     calls = len(mturk.calls)
     assert paying.settle_all("mturk") == []
@@ -444,12 +447,89 @@ def test_a_bonus_that_was_surely_not_sent_stays_promised(mturk, hand_in, impatie
     assert paid_here() == paid_there(mturk) == 144
 
 
-def test_a_bonus_on_a_platform_without_tokens_is_never_sent_again(mturk, hand_in):
-    amina = hand_in()
-    entry = ledger.promise_bonus(amina, cents=120, fee_cents=24, reason="Very careful.")
+def test_a_bonus_on_a_platform_without_tokens_is_never_sent_again_by_itself(mturk, hand_in):
+    entry = ledger.promise_bonus(hand_in(), cents=120, fee_cents=24, reason="Very careful.")
     ledger.note_sent(entry)
     LedgerEntry.objects.filter(pk=entry.pk).update(platform="prolific")
-    with pytest.raises(OutcomeUnknown, match="look on the platform, then decide"):
-        paying.resend(LedgerEntry.objects.get(pk=entry.pk))
     assert paying.settle_all("mturk") == []
     assert mturk.calls_of("SendBonus") == []
+
+
+def test_a_bonus_that_got_through_before_the_last_try_is_paid_once(mturk, hand_in, monkeypatch):
+    """The first answer is lost, the second says to come later, and then the token is forgotten."""
+    call = "tasks.platforms.mturk.client.Client.call"
+    monkeypatch.setattr(f"{call}.__kwdefaults__", {"attempts": 2})
+    amina = hand_in()
+    for kind in ("lost_answer", "throttle"):
+        mturk.faults.add(kind, operations=["SendBonus"], next_calls=1)
+    with pytest.raises(PlatformError, match="takes no more calls"):
+        paying.bonus(amina, cents=120, reason="Very careful.")
+    mturk.advance(2 * DAY_S)
+    PlatformCall.objects.update(token_made_at=F("token_made_at") - timedelta(days=2))
+    assert paying.settle_all("mturk") == []
+    assert paid_here() == paid_there(mturk) == 144
+
+
+# --- At once ---
+
+
+def at_once(*acts):
+    """Let all acts happen at the same time; return what each gave or raised."""
+    start = threading.Barrier(len(acts))
+
+    def act(one):
+        try:
+            start.wait()
+            return one()
+        except paying.REFUSALS as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(act, acts))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_managers_and_polls_at_once_pay_each_once(mturk, hand_in):
+    people = [hand_in(f"A{n}") for n in range(3)]
+    key = uuid4()
+    acts = [lambda one=one: paying.approve(one) for one in people * 2]
+    acts += [lambda: paying.settle_all("mturk")] * 2
+    acts += [lambda: paying.bonus(people[0], cents=120, reason="Careful.", key=key)] * 3
+    results = at_once(*acts)
+    # Whoever finds another at it says so, at most.
+    failures = [one for one in results if isinstance(one, Exception)]
+    assert all(isinstance(one, OutcomeUnknown) for one in failures), failures
+    paying.settle_all("mturk")
+    assert [entries(one) for one in people] == [["confirmed"]] * 3
+    assert entries(people[0], "bonus") == ["confirmed"]
+    assert paid_here() == paid_there(mturk) == 3 * (REWARD + FEE) + 144
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_managers_at_once_one_decides(mturk, hand_in):
+    amina = hand_in()
+    same = [Assignment.objects.get(pk=amina.pk) for _ in range(4)]
+    at_once(
+        lambda: paying.approve(same[0]),
+        lambda: paying.reject(same[1], reason="Every word was accepted."),
+        lambda: paying.approve(same[2]),
+        lambda: paying.reject(same[3], reason="Every word was accepted."),
+    )
+    paying.settle_all("mturk")
+    amina.refresh_from_db()
+    done = {"approve": ("Approved", REWARD + FEE), "reject": ("Rejected", 0)}
+    assert (status_there(mturk, amina), paid_there(mturk)) == done[amina.decision]
+    assert paid_here() == paid_there(mturk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bonuses_at_once_never_pass_the_limit_together(mturk, hand_in, project):
+    project.spend_limit_cents = 5 * (REWARD + FEE) + 2 * 144
+    project.save()
+    amina = hand_in()
+    acts = [lambda: paying.bonus(amina, cents=120, reason="Careful.", key=uuid4())] * 6
+    results = at_once(*acts)
+    assert sum(isinstance(one, ledger.OverLimit) for one in results) == 4, results
+    assert paid_here() == paid_there(mturk) == 2 * 144

@@ -15,7 +15,8 @@ from tasks.models import (
     Screening,
 )
 from tasks.platforms import PlatformError, platform_of
-from tests.factories import make_project, make_session
+from tasks.services import TaskError
+from tests.factories import make_link, make_project, make_session
 from tests.marketplace import make_hit, make_listing, offer_of, publish, take
 from tests.stand_ins.mturk import Refused
 
@@ -390,3 +391,42 @@ def test_who_passes_gets_the_project_s_qualification(mturk, listing):
     holder = QualificationHolder.objects.get()
     assert (holder.qualification.purpose, holder.qualification.hit) == ("screened", None)
     assert holder.granted_at
+
+
+# --- Direct links --------------------------------------------------------------------------------
+
+
+def test_who_gets_no_work_gets_no_link_and_is_named(project):
+    earlier = make_project()
+    make_session(earlier, "amina")
+    project.excluded_projects.add(earlier)
+    people.block("direct", "baraka", reason="copies")
+    names = ["amina", "baraka", "chiku"]
+    with pytest.raises(TaskError) as told:
+        people.check_links(project, names)
+    assert sorted(str(told.value).split(", ")) == [
+        "amina: took part in an excluded project",
+        "baraka: blocked",
+    ]
+    people.check_links(project, ["chiku"])
+
+
+def test_who_has_a_link_keeps_it(project):
+    make_link(project, "amina")
+    people.block("direct", "amina", reason="copies")
+    people.check_links(project, ["amina", "baraka"])
+
+
+def test_links_without_a_name_are_somebody_else_s_in_each_project(project):
+    earlier = make_project()
+    make_session(earlier, "link-1")
+    project.excluded_projects.add(earlier)
+    people.check_links(project, ["link-1"])
+    assert people.refusal(project, "direct", "link-1") is None
+
+
+def test_a_thousand_people_take_as_many_queries_as_one(project, django_assert_num_queries):
+    with django_assert_num_queries(5):
+        people.check_links(project, ["amina"])
+    with django_assert_num_queries(5):
+        people.check_links(project, [f"person {n}" for n in range(1000)])

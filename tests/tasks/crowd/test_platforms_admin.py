@@ -144,13 +144,23 @@ def test_the_page_shows_what_publishing_would_cost_and_makes_nothing(mturk, mana
     project.save()
     said = text(manager.get(page("tasks_project_publish", project.pk)))
     assert f"Mechanical Turk: {SANDBOX}" in said
-    assert "9, 3 6.00 USD 1.20 USD 7.20 USD" in said
-    assert "12 6.00 USD 2.40 USD 8.40 USD" in said
+    assert "(chosen) 7.20 USD 6.00 USD 1.20 USD 2 9, 3" in said
+    assert "One HIT with all places 8.40 USD 6.00 USD 2.40 USD 1 12" in said
     assert "The account has 100.00 USD" in said
     assert "spending limit leaves 50.00 USD" in said
     assert "Publish 12 places (SANDBOX) for 7.20 USD" in said
     assert not mturk.market.hits
     assert not Listing.objects.exists()
+
+
+def test_the_page_tells_who_may_take_it(mturk, manager, project):
+    project.offers.update(countries="KE,TZ", approval_percent=95, needs_masters=True)
+    project.screening_percent = 80
+    project.save()
+    project.excluded_projects.add(make_project(name="Last year"))
+    said = text(manager.get(page("tasks_project_publish", project.pk)))
+    assert "People in KE, TZ, with at least 95 % of their work approved, Masters only" in said
+    assert "nobody who took part in Last year; the screening test lets on who knows 80 %" in said
 
 
 def test_publishing_makes_what_was_shown_and_says_so(mturk, manager, project):

@@ -257,6 +257,15 @@ def test_what_was_planned_for_a_project_that_is_closed_is_given_up(mturk, projec
     assert compare("mturk").fits
 
 
+def test_a_compensation_is_owed_though_the_project_is_closed(mturk, project):
+    project.state = ProjectState.CLOSED
+    project.save()
+    make_listing(
+        project, endpoint=mturk.url, platform_id="", state="planned", purpose="compensation"
+    )
+    assert "makes them there" in only().mending
+
+
 def test_what_cannot_be_made_is_told_and_keeps_no_promise(mturk, project, monkeypatch):
     lose(mturk, monkeypatch, "lost_request", "CreateHITWithHITType")
     with pytest.raises(OutcomeUnknown):
@@ -362,6 +371,16 @@ def test_what_was_approved_by_hand_is_confirmed_by_the_platforms_word(mturk, req
     mend(finding)
     assert LedgerEntry.objects.filter(state=EntryState.CONFIRMED).get().worker_id == "A1"
     assert compare("mturk").fits
+
+
+def test_what_the_platforms_word_does_not_explain_is_not_called_mended(mturk, requester, listing):
+    assignment_id = hand_in(mturk, listing)
+    arrive(listing, "A1", assignment_id)
+    requester.approve_assignment(AssignmentId=assignment_id)
+    Listing.objects.update(reward_cents=40)  # as if our row had another reward than the HIT
+    LedgerEntry.objects.update(cents=30)
+    with pytest.raises(TaskError, match=r"still rewards of .* are paid there"):
+        mend(only())
 
 
 def test_what_is_confirmed_here_and_not_paid_there_is_for_a_person(mturk, listing):

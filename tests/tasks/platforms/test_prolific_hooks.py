@@ -2,12 +2,15 @@
 
 import json
 from datetime import timedelta
+from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from models_ml.models import Job
+from tasks.crowd import following
 from tasks.models import HIT, Assignment, Listing, PlatformEvent
 from tasks.platforms.prolific.client import ProlificClient
 from tasks.platforms.prolific.types import CompletionCode, NewStudy, StudyAction
@@ -76,7 +79,7 @@ def post(client, settings):
 
 def polled():
     """Return the listings that a worker is to poll."""
-    return sorted(Job.objects.filter(kind="sync_listing").values_list("subject_id", flat=True))
+    return sorted(Job.objects.filter(kind=following.SYNC_ONE).values_list("subject_id", flat=True))
 
 
 def test_an_event_about_a_study_has_it_polled(listing, post):
@@ -159,26 +162,49 @@ def test_a_webhook_is_only_posted(listing, client):
     assert client.post(ADDRESS, b"{}", content_type="application/json").status_code == 403
 
 
-def test_what_prolific_sends_is_taken_as_it_is(listing, there, client, settings):
-    prolific = ProlificClient(there.url, there.token)
-    workspace_id = there.world.workspace_id
-    settings.PROLIFIC_WEBHOOK_SECRET = prolific.create_hook_secret(workspace_id)
-    prolific.subscribe(
-        workspace_id,
-        event_type="study.status.change",
-        target_url=f"https://clime.test{ADDRESS}",
-    )
-    study = prolific.create_study(STUDY)
-    Listing.objects.filter(pk=listing.pk).update(platform_id=study.id)
-    prolific.transition_study(study.id, StudyAction.PUBLISH)
-    (delivery,) = there.deliveries
+def subscribe(*arguments):
+    said = StringIO()
+    call_command("subscribe_prolific", *arguments, stdout=said, stderr=StringIO())
+    return said.getvalue().strip()
+
+
+def deliver(client, delivery):
     headers = dict(delivery.headers)
-    answer = client.post(
+    return client.post(
         urlsplit(delivery.target_url).path,
         delivery.body,
         content_type=headers.pop("Content-Type"),
         headers=headers,
     )
-    assert answer.status_code == 204
-    assert PlatformEvent.objects.get().event_id == headers["X-Event-ID"]
+
+
+def test_what_prolific_sends_is_taken_as_it_is(listing, there, client, settings):
+    name, _, settings.PROLIFIC_WEBHOOK_SECRET = subscribe().partition("=")
+    assert name == "PROLIFIC_WEBHOOK_SECRET"
+    prolific = ProlificClient(there.url, there.token)
+    study = prolific.create_study(STUDY)
+    Listing.objects.filter(pk=listing.pk).update(platform_id=study.id)
+    prolific.transition_study(study.id, StudyAction.PUBLISH)
+    (delivery,) = there.deliveries
+    assert delivery.target_url == f"https://clime.test{ADDRESS}"
+    assert deliver(client, delivery).status_code == 204
+    assert PlatformEvent.objects.get().event_id == delivery.headers["X-Event-ID"]
     assert polled() == [listing.pk]
+
+
+def test_subscribing_again_only_changes_the_secret(there):
+    first, second = subscribe(), subscribe()
+    assert first != second
+    assert sorted(one.event_type for one in there.world.subscriptions.values()) == [
+        "study.status.change",
+        "submission.status.change",
+    ]
+    assert subscribe("--end") == "Subscriptions ended: 2."
+    assert there.world.subscriptions == {}
+
+
+def test_an_address_without_https_is_not_subscribed(there, settings):
+    settings.PUBLIC_BASE_URL = "http://clime.test"
+    with pytest.raises(CommandError, match="https"):
+        subscribe()
+    assert there.calls == []
