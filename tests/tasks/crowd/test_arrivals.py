@@ -243,6 +243,17 @@ def test_a_project_that_is_not_open_takes_nobody_new_and_lets_others_go_on(listi
     assert arrive(listing, comes("amina")) == first
 
 
+def test_work_begun_or_finished_before_a_project_closed_goes_on_under_a_new_name(listing):
+    begun, finished = arrive(listing, comes("amina")), arrive(listing, comes("bakari"))
+    submit(finished)
+    set_(listing.hit.project, state="closed")
+    Assignment.objects.filter(pk=finished.pk).update(state="returned")
+    assert arrive(listing, comes("amina", "3NEW")) == begun
+    assert arrive(listing, comes("bakari", "3NEWER")).state == "submitted"
+    Assignment.objects.filter(pk=begun.pk).update(state="returned")
+    assert reason(listing, comes("amina", "3NEW")) == Reason.CLOSED
+
+
 def test_a_closed_listing_takes_only_those_who_may_have_accepted_before(listing):
     first = arrive(listing, comes("amina"))
     set_(listing, state="closed", closed_at=ago(minutes=59))
