@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from tasks.models import (
+    CallState,
     Listing,
     ListingState,
     Offer,
@@ -116,11 +117,15 @@ class Publication:
         for study in self._client.studies(self._account.project_id):
             if study.internal_name == wanted:
                 return {"platform_id": study.id}
-        sent = PlatformCall.objects.get(key=self._draft_key).sent_at
-        if sent and timezone.now() - sent < DRAFT_COMES_WITHIN:
+        under_way = PlatformCall.objects.filter(
+            key=self._draft_key,
+            state=CallState.SENT,
+            sent_at__gt=timezone.now() - DRAFT_COMES_WITHIN,
+        )
+        if under_way.exists():
             raise OutcomeUnknown(
-                f"a study was asked for at {sent:%H:%M:%S} and is not among Prolific's yet; it is "
-                "looked for again after a minute"
+                "a study was asked for less than a minute ago and is not among Prolific's yet; it "
+                "is looked for again later"
             )
         return None
 
