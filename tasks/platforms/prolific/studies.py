@@ -12,19 +12,17 @@ from datetime import timedelta
 from django.utils import timezone
 
 from tasks.models import (
-    CallState,
     Listing,
     ListingState,
     Offer,
     Platform,
-    PlatformCall,
     Purpose,
     Qualification,
 )
 from tasks.platforms.base import DoneBefore, OutcomeUnknown, PlatformError, Published, Standing
-from tasks.platforms.outbox import Answer, once, undone
+from tasks.platforms.outbox import Answer, is_under_way, once, undone
 from tasks.platforms.prolific import terms
-from tasks.platforms.prolific.account import Account
+from tasks.platforms.prolific.account import APPEARS_WITHIN, Account
 from tasks.platforms.prolific.http import ProlificRefusal
 from tasks.platforms.prolific.types import (
     RangeFilter,
@@ -35,8 +33,6 @@ from tasks.platforms.prolific.types import (
     SubmissionStatus,
 )
 
-# A draft that was asked for and is not among the studies: it may yet come for so long.
-DRAFT_COMES_WITHIN = timedelta(minutes=1)
 # A study's statuses. Stopped, it is full until all its work is reviewed.
 _DRAFT, _PAUSED, _FULL, _STOPPED = "UNPUBLISHED", "PAUSED", "AWAITING REVIEW", "COMPLETED"
 TAKING = {"ACTIVE", "PUBLISHING", "SCHEDULED"}
@@ -117,12 +113,7 @@ class Publication:
         for study in self._client.studies(self._account.project_id):
             if study.internal_name == wanted:
                 return {"platform_id": study.id}
-        under_way = PlatformCall.objects.filter(
-            key=self._draft_key,
-            state=CallState.SENT,
-            sent_at__gt=timezone.now() - DRAFT_COMES_WITHIN,
-        )
-        if under_way.exists():
+        if is_under_way(self._draft_key, within=APPEARS_WITHIN):
             raise OutcomeUnknown(
                 "a study was asked for less than a minute ago and is not among Prolific's yet; it "
                 "is looked for again later"
