@@ -77,11 +77,12 @@ class AssignmentAdmin(ReviewActions, ReadOnlyAdmin[Assignment]):
         "hit_link",
         "state_word",
         *ReviewActions.review_columns,
-        "opens_at",
         "expires_at",
         "submitted_at",
         "page",
         "work",
+        "opens_at",
+        "remark",
     )
     list_filter = (
         ReviewFilter,

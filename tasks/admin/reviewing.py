@@ -18,7 +18,7 @@ from django.utils.text import Truncator
 from models_ml.admin import count
 from tasks.crowd import compensating, paying
 from tasks.crowd.ledger import cents_of, dollars
-from tasks.models import Assignment, EntryState, LedgerEntry, Mode, StatusThere
+from tasks.models import Assignment, Decision, EntryState, LedgerEntry, Mode, StatusThere
 
 MOST_AT_A_TIME = 100  # each asks the platform twice while the page waits
 WIDE = {"class": "vLargeTextField", "rows": 4}
@@ -132,7 +132,15 @@ class Review:
     button: str
     form: type[forms.Form]
     do: Callable[[Assignment, Answers, Any], str]  # returns what happened, for the manager
-    pays_rewards: bool = False
+    pays: Callable[[Assignment], bool] = lambda one: False  # whether somebody's reward is paid
+
+
+def _is_rejected(one: Assignment) -> bool:
+    return one.decision == Decision.REJECT or one.status_there == StatusThere.REJECTED
+
+
+def _is_unpaid(one: Assignment) -> bool:
+    return one.status_there != StatusThere.APPROVED
 
 
 REVIEWS = {
@@ -142,7 +150,7 @@ REVIEWS = {
         button="Yes, approve and pay",
         form=FeedbackForm,
         do=_approve,
-        pays_rewards=True,
+        pays=lambda one: _is_unpaid(one) and not _is_rejected(one),
     ),
     "reject": Review(
         title="Reject?",
@@ -160,7 +168,7 @@ REVIEWS = {
         button="Yes, approve and pay",
         form=FeedbackForm,
         do=_overrule,
-        pays_rewards=True,
+        pays=lambda one: _is_unpaid(one) and _is_rejected(one),
     ),
     "bonus": Review(
         title="Pay a bonus?",
@@ -193,7 +201,7 @@ class ReviewActions(admin.ModelAdmin[Assignment]):
         "pay_bonus",
         "compensate_work",
     )
-    review_columns = ("there", "verdict", "money", "remark")
+    review_columns = ("there", "verdict", "money")
 
     @admin.display(description="on the platform", ordering="status_there")
     def there(self, assignment: Assignment) -> str:
@@ -265,7 +273,7 @@ class ReviewActions(admin.ModelAdmin[Assignment]):
             "form": form,
             "assignments": theirs,
             "others": [one for one in chosen if not one.listing],
-            "sums": list(_sums(theirs)) if review.pays_rewards else [],
+            "sums": list(_sums([one for one in theirs if review.pays(one)])),
             "modes": sorted({Mode(one.listing.mode).label for one in theirs if one.listing}),
             "action": request.POST.get("action"),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
@@ -288,17 +296,13 @@ class ReviewActions(admin.ModelAdmin[Assignment]):
 
 
 def _sums(assignments: Iterable[Assignment]) -> Iterable[str]:
-    """Return what paying the rewards of those who have none yet comes to, in each market."""
+    """Return what paying the rewards of these comes to, in each market."""
     for mode in Mode:
-        unpaid = [
-            one.listing
-            for one in assignments
-            if one.listing and one.listing.mode == mode and one.status_there != StatusThere.APPROVED
-        ]
-        if unpaid:
-            rewards = sum(listing.reward_cents for listing in unpaid)
-            fees = sum(listing.fee_cents for listing in unpaid)
+        listings = [one.listing for one in assignments if one.listing and one.listing.mode == mode]
+        if listings:
+            rewards = sum(listing.reward_cents for listing in listings)
+            fees = sum(listing.fee_cents for listing in listings)
             yield (
-                f"{count(len(unpaid), 'reward')}, {mode.upper()}: {dollars(rewards)} and "
+                f"{count(len(listings), 'reward')}, {mode.upper()}: {dollars(rewards)} and "
                 f"{dollars(fees)} in fees, {dollars(rewards + fees)} in all"
             )

@@ -59,6 +59,15 @@ def test_choosing_to_approve_asks_first_and_shows_the_money(mturk, manager, hand
     assert paid_there(mturk) == 0
 
 
+def test_the_sum_is_of_those_who_would_be_paid(mturk, manager, hand_in):
+    people = [hand_in(name) for name in ("AMINA", "BARAKA", "CHIKU")]
+    confirm(manager, choose(manager, "approve_work", people[0]))
+    confirm(manager, choose(manager, "reject_work", people[1]), reason=RUSHED)
+    for action in ("approve_work", "overrule_rejection"):
+        page = choose(manager, action, *people).content.decode()
+        assert "1 reward, SANDBOX: 0.50 USD and 0.10 USD in fees, 0.60 USD in all." in page
+
+
 def test_confirming_approves_and_says_so_for_each(mturk, manager, hand_in):
     people = [hand_in(name) for name in ("AMINA", "BARAKA")]
     page = choose(manager, "approve_work", *people)
