@@ -55,7 +55,9 @@ class Visit:
     def admitted(self) -> Session | None:
         """The session of who has agreed, once the screening test is passed where there is one."""
         agreed = self.agreed
-        return None if agreed is None or services.has_yet_to_pass(agreed) else agreed
+        if agreed is None or self.is_submitted or not services.has_yet_to_pass(agreed):
+            return agreed
+        return None
 
 
 class LinkEnded(Exception):

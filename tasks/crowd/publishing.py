@@ -237,6 +237,8 @@ def publish_later_sessions(
     due = due.filter(failed).distinct()
     made = []
     for hit in due:
+        if people.refusal(project, platform_name, hit.worker_id):
+            continue  # as somebody who was blocked since
         reward, _ = reward_cents(offer, market.mode)
         made.append(complete(_make_own(hit, offer, reward)))
     return made

@@ -121,6 +121,15 @@ def test_who_was_at_work_before_there_was_a_test_goes_on(visitor, project):
     assert visitor.get("screening/")["Location"] == visitor.url()
 
 
+def test_who_had_submitted_before_there_was_a_test_still_sees_the_code(newcomer, project):
+    agreed(newcomer)
+    newcomer.post("finish/")
+    with_test(project)
+    newcomer.assignment.refresh_from_db()
+    assert newcomer.assignment.completion_code in newcomer.text("finish/")
+    assert "What you did" in newcomer.text("finish/")
+
+
 def test_later_sessions_have_no_test(tested):
     assignment = tasks_services.offer_session(
         tested,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -16,6 +17,7 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.loaders import create_loader
 from django.conf import settings
 
 from tasks.models import Mode
@@ -60,11 +62,22 @@ class MTurkRefusal(PlatformError):
         self.code = code
 
 
+# Reading the service's description takes most of what making a client takes; it never changes.
+_descriptions = create_loader()
+
+
+def _session() -> Any:
+    """Return a session with the settings and keys as they are now."""
+    inner = botocore.session.get_session()
+    inner.register_component("data_loader", _descriptions)
+    return boto3.session.Session(botocore_session=inner)
+
+
 def market() -> Market:
     """Return where calls go. Raises PlatformError for settings that contradict one another."""
     mode = settings.MTURK_MODE
     endpoint = (settings.MTURK_ENDPOINT_URL or ENDPOINTS[mode]).rstrip("/")
-    region = boto3.session.Session().region_name or REGION
+    region = _session().region_name or REGION
     for other, host in ENDPOINTS.items():
         if other != mode and urlsplit(endpoint).hostname == urlsplit(host).hostname:
             raise PlatformError(
@@ -125,7 +138,7 @@ class Client:
 
     def _boto(self, attempts: int) -> Any:
         if attempts not in self._clients:
-            self._clients[attempts] = boto3.session.Session().client(
+            self._clients[attempts] = _session().client(
                 "mturk",
                 endpoint_url=self._where.endpoint,
                 region_name=self._where.region,

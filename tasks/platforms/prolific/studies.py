@@ -12,7 +12,6 @@ from datetime import timedelta
 from django.utils import timezone
 
 from tasks.models import (
-    CallState,
     Listing,
     ListingState,
     Offer,
@@ -21,7 +20,7 @@ from tasks.models import (
     Purpose,
     Qualification,
 )
-from tasks.platforms.base import DoneBefore, PlatformError, Published, Standing
+from tasks.platforms.base import DoneBefore, OutcomeUnknown, PlatformError, Published, Standing
 from tasks.platforms.outbox import Answer, once, undone
 from tasks.platforms.prolific import terms
 from tasks.platforms.prolific.account import Account
@@ -87,13 +86,6 @@ class Publication:
 
     def _drafted(self) -> str:
         """Return the id of the listing's study, which is made as a draft if there is none."""
-        # There is no token. But what was made is among the studies soon, so what is not among them
-        # later was not made.
-        may_yet_come = PlatformCall.objects.filter(
-            key=self._draft_key,
-            state=CallState.SENT,
-            sent_at__gt=timezone.now() - DRAFT_COMES_WITHIN,
-        )
         made = once(
             self._draft_key,
             platform=Platform.PROLIFIC,
@@ -101,7 +93,6 @@ class Publication:
             operation="CreateStudy",
             send=lambda _token: self._draft(),
             find=self._find,
-            repeats=not may_yet_come.exists(),
         )
         return str(made["platform_id"])
 
@@ -116,11 +107,21 @@ class Publication:
         return {"platform_id": self._client.create_study(study).id}
 
     def _find(self) -> Answer | None:
-        """Return the study that bears the listing's key, among all of the project's."""
+        """Return the study that bears the listing's key, among all of the project's.
+
+        There is no token. But what was made is among the studies soon, so what is not among them
+        later was not made. Raises OutcomeUnknown before that.
+        """
         wanted = terms.inner_name(self._listing)
         for study in self._client.studies(self._account.project_id):
             if study.internal_name == wanted:
                 return {"platform_id": study.id}
+        sent = PlatformCall.objects.get(key=self._draft_key).sent_at
+        if sent and timezone.now() - sent < DRAFT_COMES_WITHIN:
+            raise OutcomeUnknown(
+                f"a study was asked for at {sent:%H:%M:%S} and is not among Prolific's yet; it is "
+                "looked for again after a minute"
+            )
         return None
 
     def _check_currency(self) -> None:

@@ -83,6 +83,7 @@ def study_of(
         project_id=project_id,
         maximum_minutes=listing.minutes_allowed,
         filters=tuple(filters),
+        devices=("desktop", "tablet", "mobile"),
     )
 
 

@@ -1,13 +1,17 @@
 """Following up: one poll after another ends the same, whatever is lost or late on the way."""
 
+import random
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 from django.utils import timezone
 
-from tasks.crowd import following, ledger, publishing
+from tasks import services
+from tasks.crowd import arrivals, following, ledger, paying, publishing
 from tasks.models import (
     Assignment,
     AssignmentState,
@@ -19,6 +23,7 @@ from tasks.models import (
     StatusThere,
 )
 from tests.factories import make_project
+from tests.stand_ins.mturk import Refused
 from tests.workers import LONG_AGO, arrive, finish, hand_in
 
 pytestmark = pytest.mark.django_db
@@ -504,3 +509,137 @@ def test_two_polls_at_once_end_the_same(mturk, project, requester):
     assert LedgerEntry.objects.filter(state=EntryState.FAILED).count() == 1
     assert LedgerEntry.objects.filter(state=EntryState.CONFIRMED).count() == 1
     assert ledger.committed_cents(project, "sandbox") == 5 * 60
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_a_busy_week_ends_with_both_sides_saying_the_same(mturk, project, seed, monkeypatch):
+    """People come, leave, come back, finish or not; calls fail; the manager decides meanwhile."""
+    monkeypatch.setattr("tasks.platforms.mturk.client.ATTEMPTS", 3)
+    Week(mturk, project, seed=seed).pass_by()
+
+
+class Week:
+    """What happens to a project in a week, by chance."""
+
+    def __init__(self, mturk, project, *, seed):
+        self.mturk, self.project = mturk, project
+        self.random = random.Random(seed)
+        self.people = iter(f"AW{number}" for number in range(1000))
+        publishing.publish(project, "mturk")
+
+    def pass_by(self):
+        acts = [self.come, self.come, self.give_back, self.finish, self.hand_in, self.come_back]
+        acts += [self.hand_in_unfinished, self.decide, self.poll_in_trouble]
+        for _ in range(40):
+            self.random.choice(acts)()
+            assert self.offered() <= self.project.overlap
+        self.time_passes()
+        assert following.sync().problems == []
+        assert self.offered() == self.project.overlap
+        self.mturk.advance(8 * 86_400)
+        self.time_passes()
+        assert following.sync().problems == []
+        self.check_that_both_sides_say_the_same()
+
+    def held(self, *statuses):
+        return [
+            one
+            for hit in self.mturk.market.hits.values()
+            for one in hit.assignments
+            if one.status in statuses
+        ]
+
+    def one_of(self, *statuses):
+        held = self.held(*statuses)
+        return self.random.choice(held) if held else None
+
+    def row_of(self, held):
+        rows = Assignment.objects.filter(platform_id=held.assignment_id, worker_id=held.worker_id)
+        return rows.first()
+
+    def come(self, worker_id=None):
+        worker_id = worker_id or next(self.people)
+        seen = self.mturk.visible_hits(worker_id)
+        if not seen:
+            return
+        listing = Listing.objects.get(platform_id=self.random.choice(seen))
+        if self.random.random() < 0.2:
+            self.mturk.accept(listing.platform_id, worker_id)  # the page never opened
+            return
+        try:
+            arrive(
+                self.mturk, listing, worker_id, ago=timedelta(minutes=self.random.choice([1, 40]))
+            )
+        except arrivals.NotLetIn as refused:
+            # Somebody who has just arrived here may have left there.
+            assert refused.reason == arrivals.Reason.FULL
+
+    def come_back(self):
+        if gone := self.one_of("Returned"):
+            with suppress(Refused):  # they have been back already
+                self.come(gone.worker_id)
+
+    def give_back(self):
+        if held := self.one_of("Accepted"):
+            self.mturk.return_(held.assignment_id)
+
+    def finish(self):
+        if (held := self.one_of("Accepted")) and (row := self.row_of(held)):
+            services.submit(row)
+
+    def hand_in(self):
+        if held := self.one_of("Accepted"):
+            if row := self.row_of(held):
+                services.submit(row)
+            self.hand_in_unfinished(held)
+
+    def hand_in_unfinished(self, held=None):
+        if held := held or self.one_of("Accepted"):
+            self.mturk.submit(held.assignment_id, {"completionCode": "x"})
+
+    def decide(self):
+        row = Assignment.objects.filter(status_there="submitted", decision="").first()
+        if row is None:
+            return
+        if self.random.random() < 0.5:
+            paying.approve(row)
+        else:
+            paying.reject(row, reason="Every word was accepted.")
+
+    def poll_in_trouble(self):
+        kinds = ("throttle", "fault", "lost_answer", "lost_request")
+        self.mturk.faults.add(self.random.choice(kinds), share=0.2)
+        following.sync()
+        self.mturk.faults.clear()
+
+    def time_passes(self):
+        """Let an hour go by, for us: what was said of people meanwhile is old."""
+        hour = timedelta(hours=1)
+        Assignment.objects.update(
+            arrived_at=F("arrived_at") - hour,
+            created_at=F("created_at") - hour,
+            submitted_at=F("submitted_at") - hour,
+        )
+        PlatformCall.objects.update(sent_at=F("sent_at") - hour)
+
+    def offered(self):
+        return sum(
+            hit.available + hit.count("Accepted", "Submitted", "Approved")
+            for hit in self.mturk.market.hits.values()
+        )
+
+    def check_that_both_sides_say_the_same(self):
+        there = {
+            (one.assignment_id, one.worker_id, one.status.lower())
+            for one in self.held("Submitted", "Approved", "Rejected")
+        }
+        here = Assignment.objects.exclude(status_there="")
+        assert set(here.values_list("platform_id", "worker_id", "status_there")) == there
+        assert paid(self.project) == self.mturk.market.ledger.spent_cents()
+        committed = ledger.committed_cents(self.project, "sandbox")
+        assert committed == paid(self.project)
+        approved = LedgerEntry.objects.filter(state=EntryState.CONFIRMED)
+        assert set(approved.values_list("worker_id", flat=True)) == {
+            one.worker_id for one in self.held("Approved")
+        }
+        assert not Assignment.objects.holding_a_place().filter(status_there="").exists()

@@ -240,3 +240,13 @@ def test_what_a_poll_could_not_do_is_kept_for_the_manager(mturk, project):
     (job,) = Job.objects.all()
     assert job.state == JobState.FAILED
     assert f"Hit {listing.platform_id} does not exist" in job.error
+
+
+def test_what_beat_sends_is_there(settings):
+    from celery import current_app
+
+    from clime_project import jobs as scheduled
+
+    sent = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert scheduled.sync_platforms.name in sent
+    assert sent | {scheduled.hear_platforms.name} <= set(current_app.tasks)

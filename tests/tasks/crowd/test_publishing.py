@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tasks import services
 from tasks.crowd import offers, publishing
-from tasks.models import HIT, LedgerEntry, Listing, ListingState, PlatformCall
+from tasks.models import HIT, Block, LedgerEntry, Listing, ListingState, PlatformCall
 from tasks.platforms import OutcomeUnknown, PlatformError, platform_of
 from tasks.platforms.mturk import MechanicalTurk
 from tasks.services import TaskError
@@ -404,4 +404,14 @@ def test_a_later_session_waits_for_its_pause(mturk, project):
     services.offer_session(project, session_number=2, owner=owner, keywords=[keyword], documents=[])
     assert publishing.publish_later_sessions(project, "mturk") == []
     HIT.objects.filter(session_number=2).update(created_at=timezone.now() - timedelta(hours=25))
+    assert len(publishing.publish_later_sessions(project, "mturk")) == 1
+
+
+def test_who_was_blocked_since_gets_no_later_session(mturk, project):
+    keyword = project.ranking.keywords.first()
+    owner = services.Owner("mturk", "AWORKER1")
+    services.offer_session(project, session_number=2, owner=owner, keywords=[keyword], documents=[])
+    block = Block.objects.create(platform="mturk", worker_id="AWORKER1", reason="spam")
+    assert publishing.publish_later_sessions(project, "mturk") == []
+    block.delete()
     assert len(publishing.publish_later_sessions(project, "mturk")) == 1

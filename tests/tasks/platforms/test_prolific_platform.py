@@ -1,12 +1,14 @@
 """Prolific behind the product's interface: what is lost on the way makes nothing twice."""
 
 import math
+import threading
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 from urllib.request import OpenerDirector
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tasks.crowd import ledger
@@ -231,6 +233,7 @@ def test_a_study_says_what_the_offer_says(there, listing, project, platform):
     assert told["internal_name"] == f"clime-{listing.key}"
     assert (told["reward"], told["total_available_places"]) == (REWARD, 3)
     assert (told["estimated_completion_time"], told["maximum_allowed_time"]) == (30, 180)
+    assert told["device_compatibility"] == ["desktop", "tablet", "mobile"]
     assert [code["actions"] for code in told["completion_codes"]] == [
         [{"action": "MANUALLY_REVIEW"}]
     ]
@@ -372,6 +375,29 @@ def test_two_processes_at_once_send_one_call(db):
     with pytest.raises(OutcomeUnknown, match="another process"):
         ask(find=find_nothing_while_the_other_sends)
     assert sent == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_processes_that_publish_at_once_make_one_study(there, publish, make_listing):
+    listing = make_listing()
+    outcomes = []
+
+    def publish_it():
+        try:
+            outcomes.append(publish(Listing.objects.get(pk=listing.pk)).platform_id)
+        except OutcomeUnknown:
+            pass  # another one is at it
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=publish_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    publish(listing)
+    assert [study.status for study in studies(there)] == ["ACTIVE"]
+    assert set(outcomes) <= {listing.platform_id}
 
 
 def test_an_hourly_pay_in_another_currency_is_not_paid_out(there, project, publish, make_listing):
