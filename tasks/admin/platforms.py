@@ -17,6 +17,7 @@ from django.utils.timezone import localtime
 
 from models_ml.admin import SUBJECT_PAGES, ReadOnlyAdmin, link
 from models_ml.spreadsheets import BYTE_ORDER_MARK, csv_of, harmless
+from tasks.admin.outcomes import OutcomeActions
 from tasks.admin.reconciling import ReconcilePages
 from tasks.crowd.following import SYNC_ONE
 from tasks.crowd.ledger import dollars
@@ -112,7 +113,7 @@ class ListingAdmin(ReconcilePages):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnlyAdmin[LedgerEntry]):
+class LedgerEntryAdmin(OutcomeActions, ReadOnlyAdmin[LedgerEntry]):
     list_display = (
         "kind_word",
         "amount",
@@ -130,6 +131,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin[LedgerEntry]):
     search_fields = ("worker_id", "listing__platform_id", "assignment__platform_id", "key")
     ordering = ("-id",)
     date_hierarchy = None
+    actions = OutcomeActions.outcome_actions
     change_list_template = "admin/tasks/ledgerentry/change_list.html"
 
     def get_urls(self) -> list[URLPattern]:

@@ -63,6 +63,24 @@ def resend(entry: LedgerEntry) -> LedgerEntry:
     return pay(own_platform(entry.assignment), entry)
 
 
+def note_outcome(entry: LedgerEntry, *, was_paid: bool, by: AbstractBaseUser | None = None) -> None:
+    """Note what somebody found on the platform of a bonus of which it does not say.
+
+    Raises TaskError for one of which it is known, or will be without a person.
+    """
+    if (
+        entry.kind != EntryKind.BONUS
+        or entry.state != EntryState.SENT
+        or entry.platform in _REPEATS
+    ):
+        raise TaskError(f"the {entry} is {entry.state}, and nobody has to say whether it was paid")
+    if was_paid:
+        ledger.note_confirmed(entry)
+    else:
+        who = by.get_username() if by else "the command line"
+        ledger.note_failed(entry, f"not found on the platform by {who}")
+
+
 def unpaid(listings: QuerySet[Listing]) -> list[LedgerEntry]:
     """Return the bonuses that were promised and can be asked for, for the first time or again."""
     may_repeat = Q(state=EntryState.SENT, platform__in=_REPEATS)

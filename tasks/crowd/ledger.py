@@ -6,7 +6,7 @@ import re
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from tasks.models import (
@@ -81,7 +81,8 @@ def promise_bonus(
     """Promise a bonus to an assignment's annotator, or return the row of the same one.
 
     key: which one is the same, as of a form that was sent twice; without it, one of the same amount
-    for the same reason that was not refused. Raises OverLimit.
+    for the same reason that was not refused. Whatever the key, one of which it is not known whether
+    it was paid is the same: it is to be finished first. Raises OverLimit.
     """
     listing = assignment.listing
     if listing is None:
@@ -89,7 +90,10 @@ def promise_bonus(
     project = _held(listing.hit.project)
     bonuses = assignment.ledger.filter(kind=EntryKind.BONUS)
     alike = bonuses.committed().filter(cents=cents, reason=reason)
-    same = (bonuses.filter(key=key) if key else alike).first()
+    if key:
+        is_open = Q(pk__in=alike.exclude(state=EntryState.CONFIRMED))
+        alike = bonuses.filter(Q(key=key) | is_open)
+    same = alike.first()
     if same is not None:
         return same
     _check_limit(project, listing.mode, cents + fee_cents)

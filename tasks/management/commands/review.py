@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tasks.crowd import compensating, ledger, paying
+from tasks.crowd import bonuses, compensating, ledger, paying
 from tasks.crowd.looking import find_assignment
-from tasks.models import Assignment, LedgerEntry
+from tasks.models import Assignment, EntryKind, EntryState, LedgerEntry
 from tasks.services import TaskError
 
 ACTIONS = ("approve", "reject", "bonus", "compensate")
@@ -34,6 +34,11 @@ class Command(BaseCommand):
         amount.add_argument("--amount", dest="cents", type=_amount, metavar="1.50")
         parser.add_argument("--overrule", action="store_true", help="approve what was rejected")
         parser.add_argument("--again", action="store_true", help="pay the same bonus once more")
+        parser.add_argument(
+            "--outcome",
+            choices=["paid", "unpaid"],
+            help="what you found there of a bonus that was sent and of which nobody knows",
+        )
         parser.add_argument("--json", action="store_true")
 
     def handle(
@@ -46,17 +51,21 @@ class Command(BaseCommand):
         cents: int | None,
         overrule: bool,
         again: bool,
+        outcome: str | None,
         json: bool,
         **options: Any,
     ) -> None:
         try:
             found = find_assignment(assignment)
-            _check_options(action, reason=reason, cents=cents, overrule=overrule)
+            if outcome is None:
+                _check_options(action, reason=reason, cents=cents, overrule=overrule)
         except TaskError as error:
             raise CommandError(f"Not done: {error}.") from error
         problem = ""
         try:
-            if action == "approve":
+            if outcome is not None:
+                bonuses.note_outcome(_unknown(found, action, cents), was_paid=outcome == "paid")
+            elif action == "approve":
                 decide = paying.overrule if overrule else paying.approve
                 decide(found, feedback=feedback)
             elif action == "reject":
@@ -78,6 +87,20 @@ class Command(BaseCommand):
         if problem:
             stands = f" ({told['decision']} is noted, and done later)" if _is_kept(told) else ""
             raise CommandError(f"Not done: {problem}{stands}.")
+
+
+def _unknown(assignment: Assignment, action: str, cents: int | None) -> LedgerEntry:
+    """Return the bonus of which nobody knows whether it was paid. Raises TaskError."""
+    if action != "bonus":
+        raise TaskError("--outcome goes with bonus")
+    sent = assignment.ledger.filter(kind=EntryKind.BONUS, state=EntryState.SENT)
+    found = list(sent.filter(cents=cents) if cents else sent)
+    if len(found) != 1:
+        raise TaskError(
+            f"{len(found)} bonuses to {assignment.worker_id} were sent and are not known to be "
+            "paid; name one by its --cents or --amount"
+        )
+    return found[0]
 
 
 def _check_options(action: str, *, reason: str, cents: int | None, overrule: bool) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from tasks.crowd import ledger, paying
+from tasks.crowd import bonuses, ledger, paying
 from tasks.models import Assignment, EntryState, LedgerEntry, Listing, PlatformCall
 from tasks.platforms import OutcomeUnknown, PlatformError
 from tasks.services import TaskError
@@ -455,6 +455,36 @@ def test_a_bonus_on_a_platform_without_tokens_is_never_sent_again_by_itself(mtur
     assert mturk.calls_of("SendBonus") == []
 
 
+def test_what_became_of_such_a_bonus_is_a_persons_word(mturk, hand_in):
+    amina, manager = hand_in(), User.objects.create_user("manager")
+    found, lost = (
+        ledger.promise_bonus(amina, cents=cents, fee_cents=24, reason="Very careful.")
+        for cents in (120, 121)
+    )
+    for entry in (found, lost):
+        with pytest.raises(TaskError, match="nobody has to say whether it was paid"):
+            bonuses.note_outcome(entry, was_paid=True)  # it was not even sent
+        ledger.note_sent(entry)
+        entry.platform = "prolific"
+        entry.save()
+    bonuses.note_outcome(found, was_paid=True, by=manager)
+    bonuses.note_outcome(lost, was_paid=False, by=manager)
+    assert (found.state, lost.state) == ("confirmed", "failed")
+    assert lost.note == "not found on the platform by manager"
+    with pytest.raises(TaskError, match="is failed, and nobody has to say"):
+        bonuses.note_outcome(lost, was_paid=True, by=manager)
+
+
+def test_a_new_form_finishes_a_bonus_that_may_be_paid_already(mturk, hand_in, impatient):
+    amina = hand_in()
+    mturk.faults.add("lost_answer", operations=["SendBonus"], next_calls=1)
+    with pytest.raises(OutcomeUnknown):
+        paying.bonus(amina, cents=120, reason="Very careful.", key=uuid4())
+    entry = paying.bonus(amina, cents=120, reason="Very careful.", key=uuid4())
+    assert entry.state == "confirmed"
+    assert paid_here() == paid_there(mturk) == 144
+
+
 def test_a_bonus_that_got_through_before_the_last_try_is_paid_once(mturk, hand_in, monkeypatch):
     """The first answer is lost, the second says to come later, and then the token is forgotten."""
     call = "tasks.platforms.mturk.client.Client.call"
@@ -529,7 +559,7 @@ def test_bonuses_at_once_never_pass_the_limit_together(mturk, hand_in, project):
     project.spend_limit_cents = 5 * (REWARD + FEE) + 2 * 144
     project.save()
     amina = hand_in()
-    acts = [lambda: paying.bonus(amina, cents=120, reason="Careful.", key=uuid4())] * 6
+    acts = [lambda n=n: paying.bonus(amina, cents=120, reason=f"Word {n}.") for n in range(6)]
     results = at_once(*acts)
     assert sum(isinstance(one, ledger.OverLimit) for one in results) == 4, results
     assert paid_here() == paid_there(mturk) == 2 * 144

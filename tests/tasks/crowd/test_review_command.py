@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from tasks.crowd import ledger
 from tasks.models import Assignment, LedgerEntry
 from tests.factories import make_link
 
@@ -123,6 +124,18 @@ def test_a_bonus_is_paid_once_unless_it_is_asked_for_again(mturk, amina):
     assert paid_there(mturk) == 144
     review(*bonus, "--again")
     assert paid_there(mturk) == 2 * 144
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("paid", "confirmed"), ("unpaid", "failed")])
+def test_what_became_of_a_bonus_is_said_by_a_person(mturk, amina, outcome, state):
+    entry = ledger.promise_bonus(amina, cents=120, fee_cents=24, reason="Very careful.")
+    ledger.note_sent(entry)
+    LedgerEntry.objects.filter(pk=entry.pk).update(platform="prolific")
+    with pytest.raises(CommandError, match="0 bonuses to AMINA"):
+        review(amina.pk, "bonus", "--outcome", outcome, "--cents", 121)
+    told = review_json(amina.pk, "bonus", "--outcome", outcome)
+    assert [row["state"] for row in told["ledger"]] == [state]
+    assert mturk.calls_of("SendBonus") == []
 
 
 def test_what_could_not_be_done_is_told_in_json_too(mturk, amina, impatient, capsys):

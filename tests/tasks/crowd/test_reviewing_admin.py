@@ -11,12 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from tasks.crowd import ledger
 from tasks.models import Assignment, LedgerEntry, Listing
 from tests.factories import make_link
 
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:tasks_assignment_changelist")
+LEDGER = reverse("admin:tasks_ledgerentry_changelist")
 RUSHED = "Every word was accepted within a second."
 
 
@@ -26,10 +28,10 @@ def manager(client):
     return client
 
 
-def choose(client, action, *rows, query=""):
-    """Choose an action for rows of the list; return the page that asks."""
+def choose(client, action, *rows, where=LIST):
+    """Choose an action for rows of a list; return the page that asks."""
     form = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0}
-    return client.post(LIST + query, form)
+    return client.post(where, form)
 
 
 def confirm(client, page, **answers):
@@ -207,3 +209,21 @@ def test_too_many_at_a_time_are_refused(mturk, manager, hand_in, monkeypatch):
     monkeypatch.setattr("tasks.admin.reviewing.MOST_AT_A_TIME", 1)
     page = choose(manager, "approve_work", hand_in("AMINA"), hand_in("BARAKA"))
     assert messages(manager.get(page.url)) == ["Choose 1 at most: 2 were chosen."]
+
+
+@pytest.mark.parametrize(
+    ("action", "state"), [("was_paid", "confirmed"), ("was_not_paid", "failed")]
+)
+def test_what_was_found_of_a_bonus_is_confirmed_and_noted(mturk, manager, hand_in, action, state):
+    sent, planned = (
+        ledger.promise_bonus(hand_in(name), cents=120, fee_cents=24, reason="Careful.")
+        for name in ("AMINA", "BARAKA")
+    )
+    ledger.note_sent(sent)
+    LedgerEntry.objects.filter(kind="bonus").update(platform="prolific")
+    page = choose(manager, action, sent, planned, where=LEDGER)
+    assert "Look at them on its own pages first." in page.content.decode()
+    said = messages(confirm(manager, page))
+    assert "is planned, and nobody has to say whether it was paid" in said[1]
+    states = LedgerEntry.objects.filter(kind="bonus").values_list("state", flat=True)
+    assert list(states) == [state, "planned"]

@@ -121,6 +121,9 @@ def test_a_lost_bonus_stays_sent_and_is_never_asked_for_again(there, listing):
     poll()
     assert LedgerEntry.objects.get(kind="bonus").state == "sent"
     assert said_there(there) == [("bonus", "amina", 105, 45)]
+    # Asked for again by a person, it is looked for, and found.
+    paying.bonus(amina, cents=105, reason="Careful work")
+    assert said_here() == said_there(there) == [("bonus", "amina", 105, 45)]
 
 
 def test_a_reason_too_short_can_be_given_anew(there, listing):
