@@ -341,7 +341,9 @@ def _note_took_part(listings: QuerySet[Listing]) -> None:
         qualification__account=OuterRef("listing__account"),
         worker_id=OuterRef("worker_id"),
     )
-    rows = Assignment.objects.filter(listing__in=listings, listing__purpose=Purpose.WORK)
+    rows = Assignment.objects.filter(
+        listing__in=listings, listing__purpose=Purpose.WORK, hit__worker_id=""
+    )
     holds = Q(pk__in=rows.holding_a_place()) | Q(status_there__in=matching.HANDED_IN)
     for row in rows.filter(holds).exclude(Exists(noted)).select_related("hit__project", "listing"):
         people.note_took_part(row)
