@@ -125,7 +125,8 @@ def plan(project: Project, platform_name: str) -> Plan:
     shared = _shared_hits(project)
     missing = [missing_places(project, hit.batch, platform_name, market) for hit in shared]
     rows = tuple(
-        _cost(platform, offer, layout, [n for n in missing if n], reward) for layout in Layout
+        _cost(platform, offer, layout, [n for n in missing if n], reward)
+        for layout in (Layout if platform_name == Platform.MTURK else [Layout.SINGLE])
     )
     chosen = next(row for row in rows if row.is_chosen)
     left = _limit_left(project, mode)
@@ -179,12 +180,12 @@ def reward_cents(offer: Offer, mode: str) -> tuple[int, list[str]]:
     return cents, [f"the reward is {dollars(cents)}: {how}{share}"]
 
 
-def split(places: int, layout: str) -> list[int]:
+def split(places: int, largest: int | None) -> list[int]:
     """Return the places of each listing into which a HIT's places are split."""
-    if layout == Layout.SINGLE:
+    if largest is None:
         return [places] if places else []
-    full, rest = divmod(places, LARGEST_BATCH)
-    return [LARGEST_BATCH] * full + ([rest] if rest else [])
+    full, rest = divmod(places, largest)
+    return [largest] * full + ([rest] if rest else [])
 
 
 @transaction.atomic
@@ -261,7 +262,8 @@ def _shared_hits(project: Project) -> list[HIT]:
 def _cost(
     platform: CrowdPlatform, offer: Offer, layout: Layout, missing: Sequence[int], reward: int
 ) -> LayoutCost:
-    listings = [places for number in missing for places in split(number, layout)]
+    largest = LARGEST_BATCH if layout == Layout.BATCHES else None
+    listings = [places for number in missing for places in split(number, largest)]
     fees = [
         places * platform.fee_cents(reward, places=places, needs_masters=offer.needs_masters)
         for places in listings
@@ -272,7 +274,7 @@ def _cost(
         listings=tuple(listings),
         rewards_cents=sum(listings) * reward,
         fees_cents=sum(fees),
-        is_chosen=offer.layout == layout,
+        is_chosen=offer.largest_listing == largest,
     )
 
 

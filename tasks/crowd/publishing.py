@@ -25,6 +25,7 @@ from tasks.models import (
     Listing,
     ListingState,
     Offer,
+    Platform,
     PlatformCall,
     Project,
     ProjectState,
@@ -62,7 +63,7 @@ def publish(project: Project, platform_name: str) -> list[Listing]:
             for hit in hits
             for places in split(
                 missing_places(project, hit.batch, platform_name, planned.market),
-                planned.offer.layout,
+                planned.offer.largest_listing,
             )
         ]
     for done, listing in enumerate(made):
@@ -181,7 +182,7 @@ def refill(hit: HIT) -> list[Listing]:
         missing = missing_places(hit.project, hit.batch, hit.platform, market)
         made = [
             make_listing(hit, offer, places=places, reward_cents=reward)
-            for places in split(missing, offer.layout)
+            for places in split(missing, offer.largest_listing)
         ]
     return changed + [complete(one) for one in made]
 
@@ -191,10 +192,10 @@ def _raise(listing: Listing, market: Market) -> Listing | None:
     with transaction.atomic():
         hit = HIT.objects.select_for_update().get(pk=listing.hit_id)
         held = Listing.objects.select_for_update().get(pk=listing.pk)
-        was_ten = held.places > LARGEST_BATCH
-        room = 10_000 if was_ten else LARGEST_BATCH - held.places
-        missing = missing_places(hit.project, hit.batch, hit.platform, market)
-        number = min(missing, room)
+        number = missing_places(hit.project, hit.batch, hit.platform, market)
+        if hit.platform == Platform.MTURK and held.places <= LARGEST_BATCH:
+            # A HIT made with fewer than ten assignments never gets ten.
+            number = min(number, LARGEST_BATCH - held.places)
         if number:
             ledger.reserve(held, number)
             held.places += number

@@ -239,9 +239,8 @@ class _Comparing:
             yield self._found(
                 Kind.ORPHAN,
                 found.platform_id,
-                f"{_named(found)} is there with the key {found.key}, which no row of ours has. "
-                "Another installation may have made it with this account (leave it then), or it "
-                "was made before a backup was restored",
+                f"{_named(found)} is there with the key {found.key}, which this installation has "
+                "made and no row has: perhaps a backup was restored since",
                 "closes it there: nobody can take a place any more, who works there may finish, "
                 "and what they hand in is to be reviewed and paid by hand, on the platform's site",
             )

@@ -95,6 +95,15 @@ class Offer(models.Model):
         return f"{self.project} on {self.get_platform_display()}"
 
     @property
+    def largest_listing(self) -> int | None:
+        """The most places that one listing is to have; None for any number.
+
+        Elsewhere than on Mechanical Turk, the fee does not depend on it.
+        """
+        is_split = self.platform == Platform.MTURK and self.layout == Layout.BATCHES
+        return LARGEST_BATCH if is_split else None
+
+    @property
     def country_codes(self) -> list[str]:
         return [code.strip() for code in self.countries.split(",") if code.strip()]
 

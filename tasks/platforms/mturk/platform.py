@@ -23,7 +23,7 @@ from tasks.models import (
     Qualification,
     StatusThere,
 )
-from tasks.platforms.addresses import arrival_url
+from tasks.platforms.addresses import arrival_url, key_in, mark_of
 from tasks.platforms.base import (
     AlreadyDecided,
     Arrival,
@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"
 SUBMIT_PATH = "/mturk/externalSubmit"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_OURS = re.compile(r"clime-([0-9a-f]{24})")
 _OVER = {"Reviewable", "Reviewing", "Disposed"}
 FRAME_ORIGINS = {
     Mode.SANDBOX: ["https://workersandbox.mturk.com"],
@@ -98,7 +97,7 @@ class MechanicalTurk:
                 MaxAssignments=listing.places,
                 LifetimeInSeconds=offer.days_open * 86_400,
                 Question=question,
-                RequesterAnnotation=annotation_of(listing),
+                RequesterAnnotation=mark_of(listing.key),
                 UniqueRequestToken=token,
             )
             return _as_answer(made["HIT"])
@@ -165,18 +164,16 @@ class MechanicalTurk:
 
     def _find(self, listing: Listing) -> Answer | None:
         """Return the HIT that bears a listing's key, among all of the account."""
-        wanted = annotation_of(listing)
         for hit in self._client.pages("list_hits", "HITs"):
-            if hit.get("RequesterAnnotation") == wanted:
+            if key_in(hit.get("RequesterAnnotation") or "") == listing.key:
                 return _as_answer(hit)
         return None
 
     def listings(self) -> Iterator[Found]:
         for hit in self._client.pages("list_hits", "HITs"):
-            ours = _OURS.fullmatch(hit.get("RequesterAnnotation") or "")
             yield Found(
                 platform_id=hit["HITId"],
-                key=ours[1] if ours else "",
+                key=key_in(hit.get("RequesterAnnotation") or ""),
                 title=hit.get("Title", ""),
                 status=hit.get("HITStatus", ""),
                 created_at=hit.get("CreationTime"),
@@ -435,11 +432,6 @@ class MechanicalTurk:
             or one.get("NotifyWorkersFailureCode", "")
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
-
-
-def annotation_of(listing: Listing) -> str:
-    """Return the RequesterAnnotation by which a listing's HIT is known as ours."""
-    return f"clime-{listing.key}"
 
 
 def title_of(offer: Offer) -> str:

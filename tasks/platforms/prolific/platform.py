@@ -21,7 +21,7 @@ from tasks.models import (
     StatusThere,
 )
 from tasks.platforms import base
-from tasks.platforms.addresses import check_public_address
+from tasks.platforms.addresses import check_public_address, key_in
 from tasks.platforms.base import (
     AlreadyDecided,
     Arrival,
@@ -102,7 +102,7 @@ class Prolific:
         for study in self._client.studies(self._account.project_id):
             yield Found(
                 platform_id=study.id,
-                key=terms.key_of(study.internal_name),
+                key=key_in(study.internal_name),
                 title=study.name,
                 status=study.status,
                 created_at=study.created_at,

@@ -19,6 +19,7 @@ from tasks.models import (
     Purpose,
     Qualification,
 )
+from tasks.platforms.addresses import key_in
 from tasks.platforms.base import DoneBefore, OutcomeUnknown, PlatformError, Published, Standing
 from tasks.platforms.outbox import Answer, is_under_way, once, undone
 from tasks.platforms.prolific import terms
@@ -109,9 +110,8 @@ class Publication:
         There is no token. But what was made is among the studies soon, so what is not among them
         later was not made. Raises OutcomeUnknown before that.
         """
-        wanted = terms.inner_name(self._listing)
         for study in self._client.studies(self._account.project_id):
-            if study.internal_name == wanted:
+            if key_in(study.internal_name) == self._listing.key:
                 return {"platform_id": study.id}
         if is_under_way(self._draft_key, within=APPEARS_WITHIN):
             raise OutcomeUnknown(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from tasks.models import HIT, Listing, Offer, Purpose
-from tasks.platforms.addresses import arrival_url
+from tasks.platforms.addresses import arrival_url, mark_of
 from tasks.platforms.base import PlatformError
 from tasks.platforms.prolific.countries import choice_ids
 from tasks.platforms.prolific.types import (
@@ -25,7 +25,6 @@ from tasks.platforms.prolific.types import (
 SHORTEST_REJECTION = 100  # characters
 LONGEST_MINUTES = 24 * 60 - 1  # "always less than 24 hours"
 COUNTRY_FILTER = "current-country-of-residence"
-_OURS = re.compile(r"clime-([0-9a-f]{24})")
 _CODE_LETTERS = "BCDFGHJKMNPQRTVWXZ2346789"  # as of the completion codes of direct links
 _CODE_LENGTH = 12
 _CATEGORY = re.compile(r"\s*([A-Z_]+)\s*:\s*(.*)", re.DOTALL)
@@ -35,17 +34,6 @@ def fee_cents(cents: int) -> int:
     """Return Prolific's fee by PROLIFIC_FEE_PERCENT: an estimate, rounded up to a cent."""
     exact = Decimal(cents) * settings.PROLIFIC_FEE_PERCENT / 100
     return int(exact.quantize(Decimal(1), rounding=ROUND_CEILING))
-
-
-def inner_name(listing: Listing) -> str:
-    """Return the internal name by which a listing's study is known as ours."""
-    return f"clime-{listing.key}"
-
-
-def key_of(internal_name: str) -> str:
-    """Return the key of the listing that an internal name is of; "" for none of ours."""
-    ours = _OURS.fullmatch(internal_name)
-    return ours[1] if ours else ""
 
 
 def completion_code(listing: Listing) -> str:
@@ -73,7 +61,7 @@ def study_of(
     project = listing.hit.project
     return NewStudy(
         name=(offer.title or project.question)[:128],
-        internal_name=inner_name(listing),
+        internal_name=mark_of(listing.key),
         description=offer.description or project.instructions,
         external_study_url=_study_url(listing),
         completion_codes=(CompletionCode(completion_code(listing)),),

@@ -13,6 +13,7 @@ from tasks import services
 from tasks.crowd import offers, publishing
 from tasks.models import HIT, Block, LedgerEntry, Listing, ListingState, PlatformCall
 from tasks.platforms import OutcomeUnknown, PlatformError, platform_of
+from tasks.platforms.addresses import mark_of
 from tasks.platforms.mturk import MechanicalTurk
 from tasks.services import TaskError
 from tests.factories import make_project
@@ -35,7 +36,7 @@ def test_a_project_is_published_once_at_our_terms(mturk, project):
     assert listing.state == ListingState.OPEN
     assert (listing.platform_id, listing.mode) == (hit.hit_id, "sandbox")
     assert (hit.max_assignments, hit.hit_type.reward_cents) == (5, 50)
-    assert hit.annotation == f"clime-{listing.key}"
+    assert hit.annotation == mark_of(listing.key)
     assert promised(project) == 5 * (50 + 10)
     assert publishing.publish(project, "mturk") == []
     assert len(hits_there(mturk)) == 1

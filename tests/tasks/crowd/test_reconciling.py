@@ -19,6 +19,7 @@ from tasks.models import (
     ProjectState,
 )
 from tasks.platforms import OutcomeUnknown, PlatformError
+from tasks.platforms.addresses import mark_of
 from tasks.services import TaskError
 from tests.factories import make_entry, make_listing
 from tests.stand_ins.conftest import question
@@ -107,10 +108,11 @@ def test_what_was_published_fits(listing):
 
 
 def test_hits_that_are_none_of_ours_are_counted_and_never_touched(mturk, requester, listing):
-    ids = [make_hit(requester), make_hit(requester, RequesterAnnotation="clime-of-the-year")]
+    marks = ("clime-of-the-year", f"clime-{KEY}-00000000")  # the other's: its secret is not ours
+    ids = [make_hit(requester), *(make_hit(requester, RequesterAnnotation=m) for m in marks)]
     told = compare("mturk")
     assert told.fits
-    assert told.of_others == 2
+    assert told.of_others == 3
     assert list(mend_all(told.findings)) == []
     assert not any(is_closed(mturk, hit_id) for hit_id in ids)
 
@@ -183,7 +185,7 @@ def test_a_hit_of_a_row_given_up_is_closed_and_can_be_paid(mturk, listing):
 
 
 def test_an_orphan_is_closed_there(mturk, requester, db):
-    hit_id = make_hit(requester, RequesterAnnotation=f"clime-{KEY}")
+    hit_id = make_hit(requester, RequesterAnnotation=mark_of(KEY))
     finding = only()
     assert (finding.kind, finding.subject) == (Kind.ORPHAN, hit_id)
     assert "paid by hand" in finding.mending
@@ -193,7 +195,7 @@ def test_an_orphan_is_closed_there(mturk, requester, db):
 
 
 def test_an_orphan_that_was_closed_is_not_told_again_while_somebody_finishes(mturk, requester, db):
-    hit_id = make_hit(requester, RequesterAnnotation=f"clime-{KEY}")
+    hit_id = make_hit(requester, RequesterAnnotation=mark_of(KEY))
     held = mturk.accept(hit_id, "A1")
     mend(only())
     assert kinds() == []
@@ -201,13 +203,13 @@ def test_an_orphan_that_was_closed_is_not_told_again_while_somebody_finishes(mtu
 
 
 def test_an_orphan_all_of_whose_places_are_taken_is_told(mturk, requester, db):
-    hit_id = make_hit(requester, RequesterAnnotation=f"clime-{KEY}")
+    hit_id = make_hit(requester, RequesterAnnotation=mark_of(KEY))
     mturk.accept(hit_id, "A1")
     assert kinds() == [Kind.ORPHAN]
 
 
 def test_places_made_twice_are_told_and_the_second_closed(mturk, requester, listing):
-    second = make_hit(requester, RequesterAnnotation=f"clime-{listing.key}")
+    second = make_hit(requester, RequesterAnnotation=mark_of(listing.key))
     finding = only()
     assert (finding.kind, finding.subject) == (Kind.TWICE, second)
     mend(finding)
@@ -436,7 +438,7 @@ def test_settings_that_cannot_work_are_one_sentence(mturk, settings):
 
 
 def test_mending_goes_on_after_what_cannot_be_mended(mturk, requester, project, db):
-    make_hit(requester, RequesterAnnotation=f"clime-{KEY}")
+    make_hit(requester, RequesterAnnotation=mark_of(KEY))
     row = make_listing(project, endpoint=mturk.url, platform_id="", state="planned")
     findings = compare("mturk").findings
     mturk.market.ledger.entries.clear()

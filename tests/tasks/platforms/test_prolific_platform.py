@@ -23,7 +23,7 @@ from tasks.models import (
     Qualification,
 )
 from tasks.platforms import OutcomeUnknown, PlatformError, platform_of
-from tasks.platforms.addresses import listing_of
+from tasks.platforms.addresses import listing_of, mark_of
 from tasks.platforms.base import AlreadyDecided, NotArrivable
 from tasks.platforms.outbox import once
 from tasks.platforms.prolific import Prolific
@@ -230,7 +230,7 @@ def test_a_study_says_what_the_offer_says(there, listing, project, platform):
     told = study.told
     assert study.status == "ACTIVE"
     assert told["name"] == "Judge words"
-    assert told["internal_name"] == f"clime-{listing.key}"
+    assert told["internal_name"] == mark_of(listing.key)
     assert (told["reward"], told["total_available_places"]) == (REWARD, 3)
     assert (told["estimated_completion_time"], told["maximum_allowed_time"]) == (30, 180)
     assert told["device_compatibility"] == ["desktop", "tablet", "mobile"]
