@@ -447,7 +447,7 @@ def test_who_is_in_the_file_and_whose_link_has_ended_is_named(manager, project):
     assert messages(answer)[1] == "Their links have ended, so re-issue them: amina."
 
 
-def test_making_a_hundred_links_takes_as_many_queries_as_making_one(project):
+def test_making_many_links_takes_as_many_queries_as_making_one(project):
     Project.objects.update(overlap=200)
 
     def queries(names):

@@ -113,10 +113,13 @@ def _check_may(listing: Listing, arrival: Arrival, held: Assignment | None, now:
         raise NotLetIn(Reason.ANOTHERS)
     if held is not None and held.status_there in HANDED_IN:
         raise NotLetIn(Reason.DID_IT)
-    if listing.purpose == Purpose.COMPENSATION:
-        return  # they are owed it, whatever became of the project
+    is_finished = held is not None and held.submitted_at is not None
+    if is_finished or listing.purpose == Purpose.COMPENSATION:
+        return  # nothing is asked of them but to hand in, whatever became of the project
+    is_at_work = held is not None and held.state in UNFINISHED
     is_over = hit.project.state != ProjectState.OPEN or _nobody_can_hold_a_place(listing, now)
-    if is_over or (held is not None and held.state == AssignmentState.REVOKED):
+    is_withdrawn = held is not None and held.state == AssignmentState.REVOKED
+    if is_withdrawn or (is_over and not is_at_work):
         raise NotLetIn(Reason.CLOSED)
     if why := refusal(hit.project, listing.platform, arrival.worker_id):
         raise NotLetIn(Reason(_REASONS[why]))

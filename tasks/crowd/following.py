@@ -96,13 +96,15 @@ def sync(
     if platform is not None:
         listings = listings.filter(platform=platform)
     for name in sorted(set(listings.order_by().values_list("platform", flat=True))):
+        of_platform = listings.filter(platform=name)
+        if not has_work(of_platform):
+            continue  # its settings may be gone by now
         try:
             where = platform_of(name)
             market = where.market()
         except PlatformError as error:
             outcome.problems.append(f"{name}: {error}")
             continue
-        of_platform = listings.filter(platform=name)
         here = of_platform.filter(mode=market.mode, account=market.account)
         if elsewhere := followed(of_platform, timezone.now()).exclude(pk__in=here).count():
             outcome.notes.append(_left_alone(elsewhere, market))
@@ -129,14 +131,13 @@ def look_soon(listing: Listing) -> None:
     jobs.enqueue(SYNC_ONE, listing.pk, anew=True)
 
 
-def has_work() -> bool:
-    """Return whether anything is to be followed, in whichever market."""
-    everything = Listing.objects.all()
+def has_work(listings: QuerySet[Listing]) -> bool:
+    """Return whether any of some listings is to be followed, in whichever market."""
     unpaid = LedgerEntry.objects.filter(state__in=[EntryState.PLANNED, EntryState.SENT])
     return (
-        everything.filter(hit__project__state=ProjectState.OPEN).exists()
-        or followed(everything, timezone.now()).exists()
-        or unpaid.exists()
+        listings.filter(hit__project__state=ProjectState.OPEN).exists()
+        or followed(listings, timezone.now()).exists()
+        or unpaid.filter(listing__in=listings).exists()
     )
 
 
@@ -199,7 +200,9 @@ def _make_missing(
         with _problems_in(outcome, str(project)):
             made = publishing.publish_later_sessions(project, name)
             outcome.places_made += sum(one.places for one in made)
-    hits = HIT.objects.filter(listings__in=listings, project__state=ProjectState.OPEN)
+    # What is for one person alone is never refilled.
+    shared = HIT.objects.filter(worker_id="", project__state=ProjectState.OPEN)
+    hits = shared.filter(listings__in=listings)
     for hit in hits.exclude(pk__in=troubled).select_related("project").distinct():
         _refill(hit, outcome)
 
@@ -338,7 +341,9 @@ def _note_took_part(listings: QuerySet[Listing]) -> None:
         qualification__account=OuterRef("listing__account"),
         worker_id=OuterRef("worker_id"),
     )
-    rows = Assignment.objects.filter(listing__in=listings, listing__purpose=Purpose.WORK)
+    rows = Assignment.objects.filter(
+        listing__in=listings, listing__purpose=Purpose.WORK, hit__worker_id=""
+    )
     holds = Q(pk__in=rows.holding_a_place()) | Q(status_there__in=matching.HANDED_IN)
     for row in rows.filter(holds).exclude(Exists(noted)).select_related("hit__project", "listing"):
         people.note_took_part(row)

@@ -88,13 +88,13 @@ def listen(*, report: following.Report = lambda note, done, total: None) -> int:
 
 def look_again() -> None:
     """Queue a poll of all platforms, while anything is to be followed there."""
-    if following.has_work():
+    if following.has_work(Listing.objects.all()):
         jobs.enqueue(following.SYNC_ALL, 0)
 
 
 def listen_again() -> None:
     """Queue a reading of the notifications, while anything is to be followed."""
-    if settings.MTURK_NOTIFY_QUEUE_URL and following.has_work():
+    if settings.MTURK_NOTIFY_QUEUE_URL and following.has_work(Listing.objects.all()):
         jobs.enqueue(LISTEN, 0)
 
 

@@ -137,6 +137,13 @@ def _close_here(_platform: CrowdPlatform, finding: Finding) -> str:
     return f"{listing.platform_id} is closed here"
 
 
+def _raise_places(platform: CrowdPlatform, finding: Finding) -> str:
+    listing = _row_of(finding)
+    if listing.is_running(timezone.now()):
+        platform.raise_places(listing)
+    return f"{finding.subject} has {listing.places} places there"
+
+
 def _settle_payment(_platform: CrowdPlatform, finding: Finding) -> str:
     entry = LedgerEntry.objects.select_related("assignment").get(pk=int(finding.subject))
     if entry.state == EntryState.SENT and entry.assignment is not None:
@@ -182,6 +189,7 @@ _MENDERS: dict[Kind, Callable[[CrowdPlatform, Finding], str]] = {
     Kind.NOT_CLOSED: _close_again,
     Kind.NOT_MADE: _make_or_give_up,
     Kind.GONE: _close_here,
+    Kind.PLACES: _raise_places,
     Kind.PAYMENT: _settle_payment,
     Kind.CALL: _ask_again,
     Kind.MONEY: _take_their_word,

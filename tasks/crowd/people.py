@@ -229,10 +229,10 @@ def _name(where: str, what: str) -> str:
 def note_took_part(assignment: Assignment) -> None:
     """Note that somebody took a place of a HIT: they are to see no other listing of it.
 
-    Not so who has given the place back, for they may come again.
+    Not so who has given the place back, for they may come again, nor whose own the HIT is.
     """
     is_back = Assignment.objects.filter(_given_back(), pk=assignment.pk).exists()
-    if assignment.listing is None or is_back:
+    if assignment.listing is None or assignment.hit.worker_id or is_back:
         return
     market = _market_of(assignment)
     took_part = _of_hit(assignment.hit, QualificationPurpose.TOOK_PART, market)

@@ -14,6 +14,7 @@ from functools import cached_property
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from tasks.crowd.ledger import dollars
 from tasks.models import (
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     NOT_CLOSED = "not_closed"  # closed here, open there
     NOT_MADE = "not_made"  # planned here, not there
     GONE = "gone"  # open here, no more there
+    PLACES = "places"  # open on both sides, with other numbers of places
     CALL = "call"  # what became of a call is not known
     PAYMENT = "payment"  # what became of a payment is not known
     MONEY = "money"  # sums that differ
@@ -156,6 +158,7 @@ class _Comparing:
         self.here = {key: row for key, row in self.rows.items() if is_of(row, self.market)}
         self.there = list(self.platform.listings())
         self.troubles: list[str] = []
+        self.now = timezone.now()
 
     @cached_property
     def ours(self) -> list[Found]:
@@ -214,6 +217,22 @@ class _Comparing:
                     "closes it there; who works there may finish, and is paid",
                     row,
                 )
+            elif row.is_running(self.now) and found.places not in {None, row.places}:
+                yield self._of_places(found, row)
+
+    def _of_places(self, found: Found, row: Listing) -> Finding:
+        there = found.places or 0
+        is_fewer = there < row.places
+        return self._found(
+            Kind.PLACES,
+            found.platform_id,
+            f"{_named(found)} has {there} places there and {row.places} here"
+            + ("" if is_fewer else ": nobody has promised what the others would cost"),
+            f"gives it {row.places} places there, whose rewards are promised already"
+            if is_fewer
+            else "",
+            row,
+        )
 
     def _of_orphan(self, found: Found) -> Iterator[Finding]:
         if self._may_be_taken(found):

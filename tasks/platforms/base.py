@@ -95,6 +95,7 @@ class Found:
     status: str
     created_at: datetime | None
     can_be_taken: bool = False  # somebody may take a place of it now
+    places: int | None = None  # in all; None where the platform counts them in another way
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,12 @@ def _claim(call: PlatformCall) -> None:
         raise OutcomeUnknown(f"{call.operation} is being made by another process just now")
 
 
+def is_under_way(key: str, *, within: timedelta) -> bool:
+    """Return whether a call was sent so lately that what it makes may yet appear."""
+    lately = timezone.now() - within
+    return PlatformCall.objects.filter(key=key, state=CallState.SENT, sent_at__gt=lately).exists()
+
+
 def undone(key: str, why: str) -> None:
     """Note that what a call made was taken away again, so that it is made anew when asked for."""
     PlatformCall.objects.filter(key=key).update(state=CallState.FAILED, answer=None, error=why)

@@ -132,7 +132,8 @@ def test_who_accepted_is_led_to_the_task_and_back_to_it(listing):
     visitor = come(listing)
     page = visitor.text("welcome/")
     assert "<b>0.50 USD</b>" in page
-    assert "To be handed in by" in page
+    assert "<b>60 minutes</b> from accepting" in page
+    assert "The link works until" not in page
     assert "come back to it on Mechanical Turk" in page
     visitor.agree()
     assert come(listing).assignment == visitor.assignment

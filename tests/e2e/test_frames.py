@@ -15,14 +15,22 @@ from playwright.sync_api import expect
 
 from annotation.models import Annotator, Judgement, Session
 from tasks.crowd import publishing
-from tasks.models import Assignment
+from tasks.models import Assignment, Project
+from tests.e2e.accessibility import (
+    DESK,
+    LOST_TEXT,
+    NARROWEST,
+    OVERFLOW,
+    PHONE,
+    SMALL_TARGETS,
+    broken_rules,
+)
 from tests.e2e.steps import agree, is_pressed, press, row, step, wait_until_saved
 from tests.factories import make_project
 from tests.stand_ins.mturk import MTurk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 NO_STORAGE = """() => {
   try { return localStorage.length > 0 } catch (error) { return error.name }
 }"""
@@ -230,28 +238,68 @@ def test_a_page_of_another_origin_cannot_frame_it(market, hit_id, browser, what)
         page.close()
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("size", [NARROWEST, DESK], ids=["narrow", "desk"])
+def test_pages_of_arrival_break_no_rule_of_axe_and_fit(market, hit_id, new_worker, size, language):
+    def is_fine(shown):
+        wrongs = broken_rules(shown)
+        for measure in (OVERFLOW, SMALL_TARGETS, LOST_TEXT):
+            wrongs += shown.evaluate(measure)
+        assert not wrongs
+
+    page = new_worker(size=size, locale=language).new_page()
+    page.goto(market.preview_url(hit_id))
+    is_fine(page)
+    assignment_id = market.accept(hit_id, "AMINA")
+    page.goto(market.task_url(assignment_id))
+    is_fine(page)
+    agree(page)
+    page.goto(re.sub(r"/1/$", "/finish/", page.url))
+    is_fine(page)
+    page.locator("form.submit button").click()
+    page.wait_for_url(f"{market.url}/**")
+    page.go_back()
+    page.locator("form.hand-in").wait_for()
+    is_fine(page)
+    Assignment.objects.update(status_there="submitted")
+    page.reload()
+    is_fine(page)
+    Assignment.objects.update(link_version=2)
+    page.reload()
+    is_fine(page)
+    Project.objects.update(state="closed")
+    page.goto(market.task_url(market.accept(hit_id, "BARAKA")))
+    is_fine(page)
+
+
+def turn_to(frame, *, anew=False):
+    """Turn to a tab, and load its page anew if asked to; return its frame."""
+    frame.page.bring_to_front()  # a click into a frame of a tab that is not seen may go astray
+    if anew:
+        frame.page.reload()
+    return frame.page.frame(name="task")
+
+
 def test_two_tabs_of_one_person_are_one_assignment(market, hit_id, new_worker):
     worker = new_worker()
     address = market.task_page(market.accept(hit_id, "AMINA"))
     one, other = framed(worker, address), framed(worker, address)
-    agree(one)
-    other.page.reload()
-    other = other.page.frame(name="task")
-    other.locator("form.begin, .row").first.wait_for()
-    assert other.url == one.url
+    agree(turn_to(one))
+    other = turn_to(other, anew=True)
+    other.wait_for_url(one.url)
+    one = turn_to(one)
     press(one, "nurse", "Accept")
     wait_until_saved(one)
-    other.page.reload()
-    other = other.page.frame(name="task")
+    other = turn_to(other, anew=True)
     other.wait_for_url(re.compile(r"/2/$"))
     press(other, "muuguzi", "Accept")
     wait_until_saved(other)
     assert Assignment.objects.get().state == "active"
     assert Judgement.objects.decided().count() == 2
-    for tab in (one, other):
-        tab.goto(re.sub(r"/[12]/$", "/finish/", tab.url))
+    for tab in (other, one):
+        turn_to(tab).goto(re.sub(r"/[12]/$", "/finish/", tab.url))
     hand_in(one)
-    other.get_by_role("button", name="Submit my answers").click()
+    turn_to(other).get_by_role("button", name="Submit my answers").click()
     other.get_by_role("heading", name="There was a problem").wait_for()
     assert Assignment.objects.get().state == "submitted"
     assert Session.objects.get().state == "submitted"

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--platform",
             choices=[name for name in Platform.values if name != Platform.DIRECT],
-            help="by default each one on which anything was offered, else Mechanical Turk",
+            help="by default each one on which anything was published",
         )
         parser.add_argument("--fix", action="store_true", help="mend what can be mended")
         parser.add_argument("--json", action="store_true", help="print JSON instead of sentences")
@@ -44,11 +44,10 @@ class Command(BaseCommand):
 
 
 def _in_use() -> list[str]:
-    used = {
-        *Offer.objects.order_by().values_list("platform", flat=True).distinct(),
-        *Listing.objects.order_by().values_list("platform", flat=True).distinct(),
-    }
-    return sorted(used) or [Platform.MTURK]
+    """Return the platforms on which anything was made, else those with terms, else the first."""
+    made = set(Listing.objects.order_by().values_list("platform", flat=True))
+    offered = set(Offer.objects.order_by().values_list("platform", flat=True))
+    return sorted(made or offered or {str(Platform.MTURK)})
 
 
 def _reconcile(name: str, *, fix: bool) -> dict[str, Any]:

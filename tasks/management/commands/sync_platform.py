@@ -32,9 +32,11 @@ class Command(BaseCommand):
             found = services.find_project(project) if project else None
         except services.TaskError as error:
             raise CommandError(f"Nothing was polled: {error}.") from error
-        trouble = _listen()
+        trouble = _listen() if platform in {None, Platform.MTURK} else []
         outcome = following.sync(found, platform=platform)
         outcome.problems += trouble
+        if found:  # then what was left alone was asked for
+            outcome.problems += outcome.notes
         if json:
             self.stdout.write(json_format.dumps(outcome.data(), indent=2, ensure_ascii=False))
         else:

@@ -181,6 +181,7 @@ class MechanicalTurk:
                 status=hit.get("HITStatus", ""),
                 created_at=hit.get("CreationTime"),
                 can_be_taken=hit.get("HITStatus") == "Assignable",
+                places=hit.get("MaxAssignments"),
             )
 
     def page_there(self, listing: Listing) -> str:

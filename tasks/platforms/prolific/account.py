@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
 
 from django.conf import settings
 
 from tasks.models import Mode, Platform, Qualification
-from tasks.platforms.base import Market, PlatformError
-from tasks.platforms.outbox import Answer, once
+from tasks.platforms.base import Market, OutcomeUnknown, PlatformError
+from tasks.platforms.outbox import Answer, is_under_way, once
 from tasks.platforms.prolific.client import ProlificClient
+
+# Calls that make something have no token. But what was made is listed soon: what is not listed
+# after so long was not made.
+APPEARS_WITHIN = timedelta(minutes=1)
 
 
 class Account:
@@ -62,7 +67,7 @@ class Account:
         """Return the id of a qualification's participant group, which is made the first time."""
         if not qualification.platform_id:
             made = once(
-                f"qualification-{qualification.pk}",
+                _group_key(qualification),
                 platform=Platform.PROLIFIC,
                 mode=qualification.mode,
                 operation="CreateParticipantGroup",
@@ -81,4 +86,13 @@ class Account:
         for group in self.client.groups(self.workspace_id):
             if group.name == qualification.name:
                 return {"platform_id": group.id}
+        if is_under_way(_group_key(qualification), within=APPEARS_WITHIN):
+            raise OutcomeUnknown(
+                f"the participant group {qualification.name!r} was asked for less than a minute "
+                "ago and is not on Prolific yet; it is looked for again later"
+            )
         return None
+
+
+def _group_key(qualification: Qualification) -> str:
+    return f"qualification-{qualification.pk}"

@@ -16,14 +16,13 @@ from tasks.models import (
     ListingState,
     Offer,
     Platform,
-    PlatformCall,
     Purpose,
     Qualification,
 )
 from tasks.platforms.base import DoneBefore, OutcomeUnknown, PlatformError, Published, Standing
-from tasks.platforms.outbox import Answer, once, undone
+from tasks.platforms.outbox import Answer, is_under_way, once, undone
 from tasks.platforms.prolific import terms
-from tasks.platforms.prolific.account import Account
+from tasks.platforms.prolific.account import APPEARS_WITHIN, Account
 from tasks.platforms.prolific.http import ProlificRefusal
 from tasks.platforms.prolific.types import (
     RangeFilter,
@@ -34,8 +33,6 @@ from tasks.platforms.prolific.types import (
     SubmissionStatus,
 )
 
-# A draft that was asked for and is not among the studies: it may yet come for so long.
-DRAFT_COMES_WITHIN = timedelta(minutes=1)
 # A study's statuses. Stopped, it is full until all its work is reviewed.
 _DRAFT, _PAUSED, _FULL, _STOPPED = "UNPUBLISHED", "PAUSED", "AWAITING REVIEW", "COMPLETED"
 TAKING = {"ACTIVE", "PUBLISHING", "SCHEDULED"}
@@ -116,11 +113,10 @@ class Publication:
         for study in self._client.studies(self._account.project_id):
             if study.internal_name == wanted:
                 return {"platform_id": study.id}
-        sent = PlatformCall.objects.get(key=self._draft_key).sent_at
-        if sent and timezone.now() - sent < DRAFT_COMES_WITHIN:
+        if is_under_way(self._draft_key, within=APPEARS_WITHIN):
             raise OutcomeUnknown(
-                f"a study was asked for at {sent:%H:%M:%S} and is not among Prolific's yet; it is "
-                "looked for again after a minute"
+                "a study was asked for less than a minute ago and is not among Prolific's yet; it "
+                "is looked for again later"
             )
         return None
 

@@ -2,17 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from annotation.models import Annotator, Session
+from tasks.crowd import publishing
 from tasks.crowd.arrivals import IDLE, NotLetIn, Reason, arrive
 from tasks.models import HIT, Assignment, AssignmentState, Listing, Purpose
 from tasks.services import submit
 from tests.factories import make_project
 from tests.listings import comes, make_listing, set_
+from tests.stand_ins.mturk import Refused
 
 pytestmark = pytest.mark.django_db
 
@@ -238,6 +243,17 @@ def test_a_project_that_is_not_open_takes_nobody_new_and_lets_others_go_on(listi
     assert arrive(listing, comes("amina")) == first
 
 
+def test_work_begun_or_finished_before_a_project_closed_goes_on_under_a_new_name(listing):
+    begun, finished = arrive(listing, comes("amina")), arrive(listing, comes("bakari"))
+    submit(finished)
+    set_(listing.hit.project, state="closed")
+    Assignment.objects.filter(pk=finished.pk).update(state="returned")
+    assert arrive(listing, comes("amina", "3NEW")) == begun
+    assert arrive(listing, comes("bakari", "3NEWER")).state == "submitted"
+    Assignment.objects.filter(pk=begun.pk).update(state="returned")
+    assert reason(listing, comes("amina", "3NEW")) == Reason.CLOSED
+
+
 def test_a_closed_listing_takes_only_those_who_may_have_accepted_before(listing):
     first = arrive(listing, comes("amina"))
     set_(listing, state="closed", closed_at=ago(minutes=59))
@@ -361,3 +377,53 @@ def test_a_finish_and_a_newcomer_at_once_leave_one_of_them_with_the_place():
     assert mine.state == "returned"
     assert (mine.submitted_at is not None) == is_finished.result()
     assert Assignment.objects.holding_a_place().get().worker_id == "bakari"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_of_the_marketplace_hold_here_just_what_they_hold_there(mturk):
+    """Fifty grab at twelve places of two listings at once, and every third gives its place back;
+    those who come later take what is left."""
+    project = make_project(overlap=12)
+    project.offers.create(platform="mturk", reward_cents=50)
+    assert [one.places for one in publishing.publish(project, "mturk")] == [9, 3]
+    together = Barrier(50)
+
+    def work(number):
+        """Take a place if there is one, perhaps give it back; return our server's answer."""
+        worker_id = f"W{number:02}"
+        together.wait()
+        try:
+            for hit_id in mturk.visible_hits(worker_id):
+                try:
+                    assignment_id = mturk.accept(hit_id, worker_id)
+                except Refused:
+                    continue
+                answer = come(mturk, assignment_id)
+                if number % 3 == 0:
+                    mturk.return_(assignment_id)
+                return answer
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(work, range(50)))
+    for number in range(50, 62):
+        for hit_id in mturk.visible_hits(f"W{number}")[:1]:
+            answers.append(come(mturk, mturk.accept(hit_id, f"W{number}")))
+    # Who got a place there is refused none here.
+    assert set(answers) <= {303, None}
+    held = {
+        (one.worker_id, one.assignment_id)
+        for hit in mturk.market.hits.values()
+        for one in hit.assignments
+        if one.status == "Accepted"
+    }
+    assert len(held) == 12
+    holding = Assignment.objects.holding_a_place().values_list("worker_id", "platform_id")
+    assert sorted(holding) == sorted(held)
+
+
+def come(mturk, assignment_id):
+    """Open what the marketplace's frame shows; return the status of the answer."""
+    there = urlsplit(mturk.task_url(assignment_id))
+    return Client().get(f"{there.path}?{there.query}", secure=True).status_code

@@ -233,6 +233,31 @@ def test_our_own_deadline_is_kept_by_a_poll(mturk, listing):
     assert state_of(row) == AssignmentState.EXPIRED
 
 
+def test_whoever_holds_a_place_is_kept_from_other_listings_of_the_hit(mturk, project):
+    project.overlap = 12
+    project.save()
+    first, second = publishing.publish(project, "mturk")
+    arrive(mturk, first, "A1")
+    poll()
+    assert mturk.visible_hits("A1") == []
+    assert mturk.visible_hits("A2") == [first.platform_id, second.platform_id]
+
+
+def test_a_later_session_is_published_by_a_poll_for_its_person_alone(mturk, listing, project):
+    row = arrive(mturk, listing, "A1")
+    hand_in(mturk, row)
+    own = project.hits.create(platform="mturk", session_number=2, worker_id="A1")
+    project.hits.filter(pk=own.pk).update(created_at=timezone.now() - timedelta(days=30))
+    assert poll().places_made == 1
+    assert poll().places_made == 0
+    (theirs,) = own.listings.all()
+    assert mturk.visible_hits("A1") == [theirs.platform_id]
+    assert theirs.platform_id not in mturk.visible_hits("A2")
+    hand_in(mturk, arrive(mturk, theirs, "A1"))
+    poll()
+    assert not project.qualifications.filter(hit=own, purpose="took_part").exists()
+
+
 # --- People who are not who they say
 
 

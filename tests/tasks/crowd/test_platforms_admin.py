@@ -254,6 +254,11 @@ def test_the_list_of_listings_tells_both_sides(manager):
     assert f'href="{expected}"' in html
 
 
+def test_a_listings_page_has_no_button_that_seems_to_close_it(manager):
+    listing = make_listing(make_project())
+    assert "closelink" not in manager.get(page("tasks_listing_change", listing.pk)).content.decode()
+
+
 def test_a_listing_of_another_server_than_the_platforms_has_no_page_there(manager):
     make_listing(make_project(), endpoint="http://127.0.0.1:1")
     assert "workersandbox" not in manager.get(page("tasks_listing_changelist")).content.decode()

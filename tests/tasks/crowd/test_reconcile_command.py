@@ -87,5 +87,11 @@ def test_a_platform_that_cannot_be_asked_is_one_sentence(mturk, project, setting
     assert error == ("MTURK_MODE is sandbox, but MTURK_ENDPOINT_URL is that of the live market.")
 
 
+def test_a_platform_with_terms_alone_is_not_asked(mturk, project):
+    publishing.publish(project, "mturk")
+    project.offers.create(platform="prolific")
+    assert reconcile()[1] == ""
+
+
 def test_direct_links_are_no_platform_to_compare(db):
     assert "invalid choice: 'direct'" in reconcile("--platform", "direct")[1]

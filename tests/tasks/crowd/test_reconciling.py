@@ -289,6 +289,26 @@ def test_a_hit_deleted_there_is_closed_here_and_its_promises_end(mturk, requeste
     assert compare("mturk").fits
 
 
+def test_fewer_places_there_than_promised_are_made(mturk, listing):
+    Listing.objects.update(places=7)  # a crash between the row and the call
+    finding = only()
+    assert finding.kind == Kind.PLACES
+    assert "has 5 places there and 7 here" in finding.sentence
+    mend(finding)
+    mend(finding)
+    assert mturk.market.hits[listing.platform_id].max_assignments == 7
+    assert compare("mturk").fits
+
+
+def test_more_places_there_than_promised_are_for_a_person(mturk, requester, listing):
+    requester.create_additional_assignments_for_hit(
+        HITId=listing.platform_id, NumberOfAdditionalAssignments=2
+    )
+    finding = only()
+    assert (finding.kind, finding.mending) == (Kind.PLACES, "")
+    assert "nobody has promised" in finding.sentence
+
+
 # --- Calls and money -------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """`manage.py sync_platform`: one poll, in this process, that says whether all was done."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -77,3 +78,23 @@ def test_throttling_past_the_back_off_is_said(mturk, listing, monkeypatch):
 def test_a_project_that_there_is_not_is_named(db):
     with pytest.raises(CommandError, match="there is no project 'nothing'"):
         sync("nothing")
+
+
+def test_a_project_of_another_market_was_not_polled(mturk, listing, project, settings):
+    settings.MTURK_MODE = "live"
+    calls = len(mturk.calls)
+    assert "was left alone" in sync()
+    with pytest.raises(CommandError, match="1 listing is of another market than live"):
+        sync(project.slug)
+    assert len(mturk.calls) == calls
+
+
+def test_settings_that_are_gone_matter_only_while_there_is_work(mturk, listing, project, settings):
+    settings.MTURK_ENDPOINT_URL = "https://mturk-requester.us-east-1.amazonaws.com"
+    with pytest.raises(CommandError, match="is that of the live market"):
+        sync()
+    project.state = "closed"
+    project.save()
+    listing.ledger.update(state="failed")
+    type(listing).objects.update(state="closed", expires_at=listing.created_at - timedelta(days=9))
+    assert "0 listings polled" in sync()

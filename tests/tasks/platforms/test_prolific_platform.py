@@ -511,6 +511,17 @@ def test_a_group_whose_answer_is_lost_is_made_once(there, platform, group):
     assert group.platform_id == made.id
 
 
+def test_a_group_that_may_yet_come_is_waited_for(there, platform, group):
+    there.faults.plan("unheard", on="POST .*/participant-groups/$")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            platform.grant(group, "amina")
+    assert len(calls(there, "/participant-groups/")) == 1
+    make_older(f"qualification-{group.pk}")
+    platform.grant(group, "amina")
+    assert len(there.world.groups) == 1
+
+
 def test_a_block_is_said_to_be_ours_alone(platform):
     with pytest.raises(PlatformError, match="turned away here") as refused:
         platform.block("amina", "Guesses")

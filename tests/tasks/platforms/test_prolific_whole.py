@@ -1,10 +1,13 @@
 """A project on Prolific, from publication to bonus: both sides say the same of each cent."""
 
+import json
 import re
 from datetime import timedelta
+from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -298,3 +301,29 @@ def test_a_compensation_is_a_study_for_one_person(there, project, listing):
     assert (study.reward, study.places) == (300, 1)
     with pytest.raises(Refused, match="filtered out"):
         there.take(owed.platform_id, "binta")
+
+
+def test_commands_drive_it_all(there, project):
+    def run(*arguments):
+        said = StringIO()
+        call_command(*arguments, "--json", stdout=said)
+        return json.loads(said.getvalue())
+
+    slug = project.slug
+    dry = run("publish_hits", slug, "--platform", "prolific", "--dry-run")
+    assert (dry["places_missing"], dry["funds_cents"], dry["problems"]) == (3, 100_000, [])
+    (made,) = run("publish_hits", slug, "--platform", "prolific")["listings"]
+    listing = Listing.objects.get(platform_id=made["platform_id"])
+    amina, binta = finish(there, listing, "amina"), finish(there, listing, "binta")
+    assert run("sync_platform", slug)["handed_in"] == 2
+    run("review", amina.platform_id, "approve")
+    run("review", str(binta.pk), "reject", "--reason", REASON)
+    run("review", amina.platform_id, "bonus", "--amount", "1.05", "--reason", "Careful work")
+    with pytest.raises(CommandError, match="short"):
+        run("review", str(finish(there, listing, "chidi").pk), "reject", "--reason", "Careless.")
+    there.advance(600)
+    run("close_hits", slug)
+    run("sync_platform", slug)
+    run("reconcile", "--platform", "prolific")
+    assert said_here() == said_there(there)
+    assert len(said_here()) == 2
