@@ -7,7 +7,7 @@ import re
 from django.db import transaction
 
 from tasks.crowd.publishing import check_market
-from tasks.models import Assignment, StatusThere
+from tasks.models import Assignment, AssignmentState, StatusThere
 from tasks.platforms import CrowdPlatform, platform_of
 from tasks.platforms.base import Submission
 from tasks.services import TaskError
@@ -20,13 +20,17 @@ class NotHandedIn(TaskError):
 def find_assignment(name: str) -> Assignment:
     """Return the assignment of this number, ours or else the platform's.
 
-    Raises TaskError, also where the platform gave its number to several people in turn.
+    Where the platform gave its number to several people in turn, it is that of the one who has not
+    given it back. Raises TaskError, also where that is not one alone.
     """
     if re.fullmatch("[0-9]{1,18}", name):
         ours = Assignment.objects.filter(pk=int(name)).first()
         if ours is not None:
             return ours
     found = list(Assignment.objects.filter(platform_id=name).order_by("pk")) if name else []
+    kept = [one for one in found if one.state != AssignmentState.RETURNED]
+    if len(kept) == 1:
+        return kept[0]
     if len(found) > 1:
         people = ", ".join(f"{one.pk} ({one.worker_id}, {one.state_now})" for one in found)
         raise TaskError(f"{name} was given to several people: name one by our number: {people}")

@@ -54,11 +54,21 @@ def test_the_platforms_id_will_do_and_twice_is_no_failure(mturk, amina):
     assert paid_there(mturk) == 60
 
 
-def test_an_id_that_two_people_had_in_turn_asks_for_our_number(mturk, amina, arrive):
-    Assignment.objects.filter(pk=amina.pk).update(state="returned", status_there="")
-    baraka = arrive("BARAKA")
-    Assignment.objects.filter(pk=baraka.pk).update(platform_id=amina.platform_id)
-    expected = rf"{amina.pk} \(AMINA, returned\), {baraka.pk} \(BARAKA, submitted\)"
+def test_an_id_that_was_given_back_is_that_of_who_has_it_now(mturk, arrive):
+    amina = arrive("AMINA")
+    mturk.return_(amina.platform_id)
+    Assignment.objects.filter(pk=amina.pk).update(state="returned")
+    asha = arrive("ASHA")
+    assert asha.platform_id == amina.platform_id
+    mturk.submit(asha.platform_id, {"completionCode": "x"})
+    assert review_json(asha.platform_id, "approve")["worker_id"] == "ASHA"
+    assert paid_there(mturk) == 60
+
+
+def test_an_id_that_two_people_claim_asks_for_our_number(mturk, amina, arrive):
+    asha = arrive("ASHA")
+    Assignment.objects.filter(pk=asha.pk).update(platform_id=amina.platform_id)
+    expected = rf"{amina.pk} \(AMINA, submitted\), {asha.pk} \(ASHA, submitted\)"
     with pytest.raises(CommandError, match=expected):
         review(amina.platform_id, "approve")
     assert paid_there(mturk) == 0
