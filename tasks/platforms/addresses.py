@@ -1,4 +1,4 @@
-"""What names a listing outside: the signed address of its arrivals, and its mark on the platform."""
+"""What names a listing outside: the signed address of its arrivals, its mark on the platform."""
 
 from __future__ import annotations
 
