@@ -15,7 +15,7 @@ from annotation import frames, pages, progress, welcoming
 from annotation.access import reading_language
 from annotation.sampling import sample_of
 from annotation.scripts import fonts_for
-from tasks.crowd import arrivals
+from tasks.crowd import arrivals, following
 from tasks.models import Listing
 from tasks.platforms import UnknownAssignment, platform_of, task_links
 from tasks.platforms.addresses import listing_of
@@ -48,6 +48,8 @@ def _answer(request: HttpRequest, listing: Listing) -> HttpResponse:
     except NotArrivable:
         return _not_let_in(request, listing, "not_arrivable", status=400)
     except arrivals.NotLetIn as refusal:
+        if refusal.reason == arrivals.Reason.FULL:
+            following.look_soon(listing)  # somebody may have given a place back unknown to us
         return _not_let_in(request, listing, refusal.reason, status=403, opens_at=refusal.opens_at)
     start = reverse("annotation:start", args=[task_links.token(assignment)])
     return HttpResponseRedirect(start, status=303)

@@ -180,17 +180,30 @@ def _make_room(listing: Listing, worker_id: str, now: datetime) -> None:
 
 
 def _free_idle_place(listing: Listing, worker_id: str, now: datetime) -> bool:
-    """Take the place of the one who has been idle longest; False where nobody is."""
+    """Take the place of who has most likely given it back; False where nobody seems to have."""
     here = listing.assignments.filter(status_there="").exclude(worker_id=worker_id)
     seen_at = last_signs(listing.hit, here.filter(state__in=UNFINISHED))
-    idle = [one for one, at in seen_at.items() if at <= now - IDLE]
+    may_be_gone = {one for one, at in seen_at.items() if at <= now - IDLE}
+    may_be_gone |= _not_counted_there(listing, seen_at)
     finished = here.filter(state=AssignmentState.SUBMITTED).order_by("submitted_at")
     left = [
-        *sorted(idle, key=seen_at.__getitem__),
+        *sorted(may_be_gone, key=seen_at.__getitem__),
         *(one for one in finished if _was_not_handed_in(one, listing)),
     ]
     # One of them may hand in just now, and keeps the place.
     return any(_note_returned(here.filter(pk=one.pk, state=one.state)) for one in left)
+
+
+def _not_counted_there(listing: Listing, seen_at: dict[Assignment, datetime]) -> set[Assignment]:
+    """Return those of whom one has given a place back: the platform, when it was last asked, knew
+    of fewer people at work than had come by then, and they have given no sign since."""
+    asked_at, pending = listing.synced_at, listing.pending_there
+    if asked_at is None or pending is None:
+        return set()
+    had_come = [one for one in seen_at if (one.arrived_at or one.created_at) <= asked_at]
+    if len(had_come) <= pending:
+        return set()
+    return {one for one in had_come if seen_at[one] <= asked_at}
 
 
 def _was_not_handed_in(finished: Assignment, listing: Listing) -> bool:

@@ -209,6 +209,26 @@ def test_somebody_idle_for_less_keeps_the_place(listing):
     assert reason(listing, comes("dalila")) == Reason.FULL
 
 
+def test_who_the_platform_no_longer_counts_makes_room_at_once(listing):
+    rows = {name: arrive(listing, comes(name)) for name in ("amina", "bakari", "chausiku")}
+    Assignment.objects.update(arrived_at=ago(minutes=4))
+    see(listing, "amina", ago(minutes=1))  # works on
+    see(listing, "bakari", ago(minutes=3))
+    set_(listing, synced_at=ago(minutes=2), pending_there=3)
+    assert reason(listing, comes("dalila")) == Reason.FULL  # all are counted
+    set_(listing, synced_at=ago(minutes=2), pending_there=2)
+    arrive(listing, comes("dalila"))
+    assert [state(row) for row in rows.values()] == ["offered", "offered", "returned"]
+    assert reason(listing, comes("eshe")) == Reason.FULL  # as many are left as are counted
+
+
+def test_who_came_after_the_platform_was_asked_keeps_the_place(listing):
+    for worker_id in ("amina", "bakari", "chausiku"):
+        arrive(listing, comes(worker_id))
+    set_(listing, synced_at=ago(minutes=2), pending_there=0)
+    assert reason(listing, comes("dalila")) == Reason.FULL
+
+
 def test_finished_work_keeps_its_place_unless_the_platform_does_not_know_it(listing):
     for worker_id in ("amina", "bakari", "chausiku"):
         submit(arrive(listing, comes(worker_id)))
