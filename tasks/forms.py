@@ -231,4 +231,9 @@ class OfferForm(forms.ModelForm[Offer]):
             self.add_error("minutes_allowed", text)
         if data.get("needs_masters") and data.get("platform") != Platform.MTURK:
             self.add_error("needs_masters", "Only Mechanical Turk has Masters.")
+        tested = data.get("screened_in")
+        if tested and tested.screening_percent is None:
+            self.add_error(
+                "screened_in", "That project has no screening test: it has no pass mark."
+            )
         return data

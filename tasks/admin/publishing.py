@@ -28,6 +28,7 @@ CROWD_PLATFORMS = {value: label for value, label in Platform.choices if value !=
 class OfferInline(admin.StackedInline[Offer, Project]):
     model = Offer
     form = OfferForm
+    fk_name = "project"
     extra = 0
     max_num = len(CROWD_PLATFORMS)
     verbose_name_plural = "On crowd platforms"
@@ -52,6 +53,7 @@ class OfferInline(admin.StackedInline[Offer, Project]):
                     "approval_percent",
                     "approved_count",
                     "needs_masters",
+                    "screened_in",
                 ),
             },
         ),

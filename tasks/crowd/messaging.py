@@ -202,12 +202,15 @@ def _deliver(platform: CrowdPlatform, message: Message, batch: Sequence[Recipien
         return
     _note([one for one in batch if one.worker_id not in failures], RecipientState.SENT)
     for one in batch:
-        if one.worker_id in failures:
-            why = failures[one.worker_id] or "the platform does not say why"
-            _note([one], RecipientState.FAILED, why)
+        if (failure := failures.get(one.worker_id)) is not None:
+            is_unknown = isinstance(failure, OutcomeUnknown)
+            state = RecipientState.SENDING if is_unknown else RecipientState.FAILED
+            _note([one], state, str(failure))
 
 
-def _notify(platform: CrowdPlatform, message: Message, worker_ids: Sequence[str]) -> dict[str, str]:
+def _notify(
+    platform: CrowdPlatform, message: Message, worker_ids: Sequence[str]
+) -> dict[str, PlatformError]:
     """Return who could not be written to, and why; a call that was surely not done is repeated."""
     for wait_s in (*WAITS_S, None):
         try:

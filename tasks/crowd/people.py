@@ -34,9 +34,9 @@ from tasks.models import (
 from tasks.platforms import platform_of
 from tasks.platforms.base import CrowdPlatform, Market, PlatformError
 
-# Mechanical Turk takes ten requirements a HIT. The offer's terms are four at most, and one is the
-# HIT's own, so that five are left for those who took part elsewhere.
-MOST_OF_ELSEWHERE = 5
+# Mechanical Turk takes ten requirements a HIT. The offer's terms are five at most, and one is the
+# HIT's own, so that four are left for those who took part elsewhere.
+MOST_OF_ELSEWHERE = 4
 # A platform that fails so often in a row is asked again at the next poll.
 MOST_TROUBLES = 3
 
@@ -65,6 +65,7 @@ def refusals(project: Project, platform: str, worker_ids: Sequence[str]) -> dict
         platform=platform, worker_id__in=list(worker_ids), passed=False
     )
     return {
+        **dict.fromkeys(_untested(project, platform, worker_ids), Refusal.FAILED_SCREENING),
         **dict.fromkeys(failed.values_list("worker_id", flat=True), Refusal.FAILED_SCREENING),
         **dict.fromkeys(
             _took_part_elsewhere(project, platform, named), Refusal.TOOK_PART_ELSEWHERE
@@ -73,6 +74,19 @@ def refusals(project: Project, platform: str, worker_ids: Sequence[str]) -> dict
             Block.objects.filter(**people).values_list("worker_id", flat=True), Refusal.BLOCKED
         ),
     }
+
+
+def _untested(project: Project, platform: str, worker_ids: Sequence[str]) -> set[str]:
+    """Return who of these has not passed the test that the project's offer asks for, if it does."""
+    if platform == Platform.DIRECT:
+        return set()  # there are no offers
+    asking = project.offers.filter(platform=platform, screened_in__isnull=False)
+    for offer in asking.select_related("screened_in"):
+        passed = Screening.objects.filter(
+            project=offer.screened_in, platform=platform, worker_id__in=worker_ids, passed=True
+        )
+        return set(worker_ids) - set(passed.values_list("worker_id", flat=True))
+    return set()
 
 
 def is_nobody_s_name(platform: str, worker_id: str) -> bool:
@@ -186,7 +200,8 @@ def who_may(
         hit__worker_id="",
     ).order_by("hit__session_number", "hit__batch", "pk")
     own = _of_hit(hit, QualificationPurpose.TOOK_PART, market)
-    return [own, *elsewhere[:MOST_OF_ELSEWHERE]], []
+    tested = [_of_project(offer.screened_in, offer.platform, market)] if offer.screened_in else []
+    return [own, *elsewhere[:MOST_OF_ELSEWHERE]], tested
 
 
 def _has_passed(project: Project, platform: str, worker_id: str) -> bool:

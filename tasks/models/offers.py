@@ -84,6 +84,15 @@ class Offer(models.Model):
         null=True, blank=True, help_text="the least number of a person's earlier HITs approved"
     )
     needs_masters = models.BooleanField("Masters only", default=False)
+    screened_in = models.ForeignKey(
+        Project,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="passed the test of",
+        help_text="only who passed that project's screening test, on the same platform",
+    )
 
     class Meta:
         ordering = ["project", "platform"]

@@ -245,5 +245,6 @@ class CrowdPlatform(Protocol):
 
     def notify(
         self, worker_ids: Sequence[str], *, subject: str, text: str, project: Project
-    ) -> dict[str, str]:
-        """Write to at most 100 people; return who could not be written to, and why."""
+    ) -> dict[str, PlatformError]:
+        """Write to at most 100 people; return who could not be written to, and why; of some it may
+        be OutcomeUnknown."""

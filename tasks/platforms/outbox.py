@@ -79,10 +79,21 @@ def _send(
         _note(call, CallState.SENT, error=str(error))
         raise
     except PlatformError as error:
+        # The client tries some calls again by itself: an earlier try may have got through.
+        if error.permanent and (done := _looked_for(find)) is not None:
+            return _note(call, CallState.DONE, answer=done)
         state = CallState.FAILED if error.permanent else CallState.PLANNED
         _note(call, state, error=str(error))
         raise
     return _note(call, CallState.DONE, answer=answer)
+
+
+def _looked_for(find: Callable[[], Answer | None]) -> Answer | None:
+    """Return what a refused call made all the same; None too where that cannot be seen just now."""
+    try:
+        return find()
+    except PlatformError:
+        return None
 
 
 def _claim(call: PlatformCall) -> None:

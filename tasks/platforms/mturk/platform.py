@@ -419,7 +419,7 @@ class MechanicalTurk:
 
     def notify(
         self, worker_ids: Sequence[str], *, subject: str, text: str, project: Project
-    ) -> dict[str, str]:
+    ) -> dict[str, PlatformError]:
         told = self._client.call(
             "notify_workers",
             attempts=1,  # it has no token: sent twice, it is read twice
@@ -428,8 +428,12 @@ class MechanicalTurk:
             WorkerIds=list(worker_ids),
         )
         return {
-            one["WorkerId"]: one.get("NotifyWorkersFailureMessage")
-            or one.get("NotifyWorkersFailureCode", "")
+            one["WorkerId"]: PlatformError(
+                one.get("NotifyWorkersFailureMessage")
+                or one.get("NotifyWorkersFailureCode")
+                or "the platform does not say why",
+                permanent=True,
+            )
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
 

@@ -29,7 +29,6 @@ from tasks.platforms.base import (
     Found,
     Market,
     NotArrivable,
-    OutcomeUnknown,
     PlatformError,
     Published,
     Standing,
@@ -222,7 +221,7 @@ class Prolific:
 
     def notify(
         self, worker_ids: Sequence[str], *, subject: str, text: str, project: Project
-    ) -> dict[str, str]:
+    ) -> dict[str, PlatformError]:
         """Write to each alone: a message is about a study that the person took part in."""
         took_part_in = dict(
             Assignment.objects.filter(
@@ -234,18 +233,17 @@ class Prolific:
             .order_by("pk")
             .values_list("worker_id", "listing__platform_id")
         )
-        failures = {}
+        failures: dict[str, PlatformError] = {}
         for person in worker_ids:
             study_id = took_part_in.get(person)
             if study_id is None:
-                failures[person] = "has no study in this project to be written to about"
+                why = "has no study in this project to be written to about"
+                failures[person] = PlatformError(why, permanent=True)
                 continue
             try:
                 self._client.message([person], f"{subject}\n\n{text}", study_id=study_id)
-            except OutcomeUnknown as error:
-                failures[person] = f"may have it all the same: {error}"
             except PlatformError as error:
-                failures[person] = str(error)
+                failures[person] = error
         return failures
 
     # --- Webhooks ---

@@ -51,6 +51,25 @@ def test_a_stranger_is_let_in(project):
     assert people.refusal(project, "mturk", "A1") is None
 
 
+def test_an_offer_can_ask_for_another_projects_test(mturk, hit, listing, market):
+    """Who passed there sees the work; others neither see it nor are let in."""
+    tested = make_project(screening_percent=50)
+    hit.project.offers.update(screened_in=tested)
+    for worker_id, passed in (("APASSED", True), ("AFAILED", False)):
+        Screening.objects.create(
+            project=tested, platform="mturk", worker_id=worker_id, correct=1, asked=2, passed=passed
+        )
+    told = people.refusals(hit.project, "mturk", ["APASSED", "AFAILED", "ANEW"])
+    assert told == dict.fromkeys(("AFAILED", "ANEW"), Refusal.FAILED_SCREENING)
+    _, (screened,) = people.who_may(hit, offer_of(hit.project), market)
+    assert screened.project == tested
+    platform = platform_of("mturk")
+    platform.grant(screened, "APASSED")
+    hit_id = publish(listing, requiring=[screened])
+    assert hit_id in mturk.visible_hits("APASSED")
+    assert hit_id not in mturk.visible_hits("ANEW")
+
+
 def test_a_block_holds_in_every_project_of_its_platform_alone(mturk, project):
     people.block("mturk", "A1", reason="copies")
     assert people.refusal(project, "mturk", "A1") == Refusal.BLOCKED
@@ -172,11 +191,12 @@ def test_conditions_stay_within_ten_whatever_is_excluded_and_asked(mturk, projec
     offer = offer_of(project)
     offer.countries, offer.approval_percent = "KE, TZ", 95
     offer.approved_count, offer.needs_masters = 100, True
+    offer.screened_in = make_project(screening_percent=50)
     offer.save()
     hit = make_hit(project)
     forbidding, requiring = people.who_may(hit, offer, market)
-    assert (len(forbidding), requiring) == (6, [])
-    assert publish(make_listing(hit), forbidding=forbidding)
+    assert (len(forbidding), len(requiring)) == (5, 1)
+    assert publish(make_listing(hit), forbidding=forbidding, requiring=requiring)
 
 
 def test_a_hit_for_one_person_is_seen_by_them_alone(mturk, project, market):
