@@ -42,6 +42,7 @@ from models_ml.models import (
     fold,
 )
 from tasks import services as tasks_services
+from tasks.crowd import offers
 from tasks.models import HIT, Assignment, Category, LedgerEntry, Listing, Project, ProjectState
 from tasks.platforms.direct import DirectLink
 
@@ -197,15 +198,18 @@ def token_of(assignment: Assignment) -> str:
     return DirectLink().token(assignment)
 
 
-def make_listing(project: Project, *, platform: str = "mturk", **fields: object) -> Listing:
-    """Return an open listing of a platform's own HIT of a project, by default in the sandbox."""
-    hit, _ = HIT.objects.get_or_create(project=project, platform=platform)
+def make_listing(where: Project | HIT, *, platform: str = "mturk", **fields: object) -> Listing:
+    """Return an open listing of a HIT, or of a project's first one, as if it had been published.
+
+    It is in the sandbox, with as many places as people are to answer.
+    """
+    hit = where if isinstance(where, HIT) else offers.copies(where, platform)[0]
     number = next(_numbers)
     given: dict[str, object] = {
         "mode": "sandbox",
         "endpoint": "https://mturk-requester-sandbox.us-east-1.amazonaws.com",
         "region": "us-east-1",
-        "places": 5,
+        "places": hit.project.overlap,
         "reward_cents": 50,
         "fee_cents": 10,
         "minutes_allowed": 60,
@@ -213,7 +217,7 @@ def make_listing(project: Project, *, platform: str = "mturk", **fields: object)
         "platform_id": f"3HIT{number}",
         "group_id": f"3GROUP{number}",
     }
-    return Listing.objects.create(hit=hit, platform=platform, **(given | fields))
+    return Listing.objects.create(hit=hit, platform=hit.platform, **(given | fields))
 
 
 def make_entry(listing: Listing, **fields: object) -> LedgerEntry:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib.auth.models import User
+from django.db.models import Model
 from django.utils import timezone
 
+from tasks import services
+from tasks.crowd import arrivals
 from tasks.models import (
     HIT,
     Assignment,
@@ -20,7 +23,12 @@ from tasks.models import (
     Screening,
 )
 from tasks.platforms import platform_of
+from tasks.platforms.base import Arrival
 from tasks.platforms.mturk import MechanicalTurk
+from tests.factories import make_listing
+
+LONG_AGO = timedelta(minutes=30)
+SUBMIT_TO = "https://workersandbox.mturk.com"
 
 
 def make_hit(project: Project, *, worker_id: str = "", session_number: int = 1) -> HIT:
@@ -35,25 +43,12 @@ def make_hit(project: Project, *, worker_id: str = "", session_number: int = 1) 
     )
 
 
-def make_listing(hit: HIT, *, places: int = 9, **fields: object) -> Listing:
+def plan_listing(hit: HIT, *, places: int = 9, **fields: object) -> Listing:
     """Return the row of a listing in the present market, which is not published yet."""
     market = MechanicalTurk().market()
-    return Listing.objects.create(
-        **{
-            "hit": hit,
-            "platform": hit.platform,
-            "mode": market.mode,
-            "endpoint": market.endpoint,
-            "region": market.region,
-            "account": market.account,
-            "worker_id": hit.worker_id,
-            "places": places,
-            "reward_cents": 50,
-            "fee_cents": 10,
-            "minutes_allowed": 60,
-            **fields,
-        }
-    )
+    where = {"mode": market.mode, "endpoint": market.endpoint, "account": market.account}
+    planned = {"state": "planned", "platform_id": "", "group_id": "", "worker_id": hit.worker_id}
+    return make_listing(hit, places=places, **(where | planned | fields))
 
 
 def offer_of(project: Project) -> Offer:
@@ -106,3 +101,40 @@ def make_people(project: Project, name: str) -> None:
     )
     for state in ("sent", "failed"):
         message.recipients.create(worker_id=f"A{state}", state=state)
+
+
+# --- People who come ------------------------------------------------------------------------------
+
+
+def arrive(mturk, listing, worker_id, *, ago=LONG_AGO):
+    """Let somebody accept, arrive and begin, some time ago; return their row."""
+    platform_id = mturk.accept(listing.platform_id, worker_id)
+    row = arrivals.arrive(listing, Arrival(platform_id, worker_id, mturk.url))
+    services.activate(row)
+    then = timezone.now() - ago
+    Assignment.objects.filter(pk=row.pk).update(arrived_at=then, created_at=then)
+    row.refresh_from_db()
+    return row
+
+
+def finish(row):
+    """Finish here, and hand nothing in."""
+    assert services.submit(row)
+
+
+def hand_in(mturk, row):
+    """Finish here, and hand in there."""
+    finish(row)
+    mturk.submit(row.platform_id, {"completionCode": row.completion_code})
+
+
+def comes(worker_id: str, platform_id: str = "") -> Arrival:
+    """Return somebody's arrival, by default with an assignment of their own."""
+    return Arrival(platform_id or f"3OF{worker_id.upper()}", worker_id, SUBMIT_TO)
+
+
+def set_(row: Model, **fields: object) -> None:
+    """Change fields of a row, here and in the database."""
+    for name, value in fields.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(fields))

@@ -11,12 +11,13 @@ from django.utils import timezone
 from annotation.models import Annotator, Session
 from annotation.services import submit_abandoned_sessions
 from models_ml.models import Job
+from tasks.crowd import offers
 from tasks.models import HIT, Assignment, Block, Project, Purpose
 from tasks.platforms import task_links
 from tasks.platforms.addresses import arrival_url
 from tests.annotation.visitor import Visitor
-from tests.factories import make_link, make_project
-from tests.listings import copy_hits, make_listing, set_
+from tests.factories import make_link, make_listing, make_project
+from tests.marketplace import set_
 
 pytestmark = pytest.mark.django_db
 
@@ -220,7 +221,7 @@ def test_a_block_is_not_told(listing):
 
 def test_who_took_part_elsewhere_or_failed_the_test_reads_so(listing):
     earlier = make_project()
-    hit = copy_hits(earlier)[0]
+    hit = offers.copies(earlier, "mturk")[0]
     hit.assignments.create(worker_id="amina", state="active", expires_at=timezone.now())
     listing.hit.project.excluded_projects.add(earlier)
     assert is_refused(come(listing), saying="did not take part in an earlier project")
@@ -327,7 +328,7 @@ def test_pages_of_direct_links_and_of_prolific_are_never_framed(settings):
     visitor = Visitor(make_link(make_project()))
     visitor.agree()
     visitor.post("finish/")
-    study = make_listing(copy_hits(make_project(), "prolific")[0], mode="live")
+    study = make_listing(make_project(), platform="prolific", mode="live")
     responses = [visitor.get(""), visitor.get("finish/"), Client().get(address(study))]
     for response in responses:
         assert policy(response)["frame-ancestors"] == ["'none'"]
@@ -384,7 +385,7 @@ def test_after_a_return_the_form_names_the_new_assignment(listing):
 
 
 def test_prolific_is_gone_back_to_by_a_link_with_its_code():
-    study = make_listing(copy_hits(make_project(), "prolific")[0], mode="live")
+    study = make_listing(make_project(), platform="prolific", mode="live")
     query = {"PROLIFIC_PID": "amina", "STUDY_ID": study.platform_id, "SESSION_ID": "5ub"}
     client = Client()
     assert client.get(address(study), query).status_code == 303
@@ -417,7 +418,7 @@ def test_a_compensation_asks_nothing_but_to_be_handed_in(listing):
 def parts(db):
     """Give the listings of a session of three HITs."""
     project = make_project(keywords=3, batch_size=1, overlap=2, session_hours=24)
-    return [make_listing(hit) for hit in copy_hits(project)]
+    return [make_listing(hit) for hit in offers.copies(project, "mturk")]
 
 
 def test_the_next_part_is_taken_on_the_platform(parts):

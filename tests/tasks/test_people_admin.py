@@ -12,7 +12,7 @@ from django.urls import reverse
 from tasks.crowd import people
 from tasks.models import Block, Message, Qualification, QualificationHolder, Recipient, Screening
 from tests.factories import make_project, make_session
-from tests.marketplace import make_hit, make_listing, make_people, publish, take
+from tests.marketplace import make_hit, make_people, plan_listing, publish, take
 from tests.stand_ins.mturk import MTurk
 from tests.test_admin import act, address, messages
 
@@ -45,7 +45,7 @@ def project():
 @pytest.fixture
 def workers(mturk, project):
     """Give two people whose work was approved, and one whose work was not looked at yet."""
-    listing = make_listing(make_hit(project))
+    listing = plan_listing(make_hit(project))
     there = publish(listing)
     turk = boto3.client("mturk", endpoint_url=mturk.url, region_name="us-east-1")
     for name in ("A1", "A2", "A3"):

@@ -15,8 +15,8 @@ from tasks.crowd import publishing
 from tasks.crowd.arrivals import IDLE, NotLetIn, Reason, arrive
 from tasks.models import HIT, Assignment, AssignmentState, Listing, Purpose
 from tasks.services import submit
-from tests.factories import make_project
-from tests.listings import comes, make_listing, set_
+from tests.factories import make_listing, make_project
+from tests.marketplace import comes, set_
 from tests.stand_ins.mturk import Refused
 
 pytestmark = pytest.mark.django_db

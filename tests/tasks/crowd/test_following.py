@@ -23,8 +23,8 @@ from tasks.models import (
     StatusThere,
 )
 from tests.factories import make_project
+from tests.marketplace import LONG_AGO, arrive, finish, hand_in
 from tests.stand_ins.mturk import Refused
-from tests.workers import LONG_AGO, arrive, finish, hand_in
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from models_ml.models import Job, JobState
 from tasks.crowd import following, hearing, publishing
 from tasks.models import Assignment, AssignmentState, PlatformEvent
 from tasks.platforms import PlatformError
-from tests.workers import arrive, hand_in
+from tests.marketplace import arrive, hand_in
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from tasks.crowd import messaging
 from tasks.models import Message, Recipient
 from tasks.services import TaskError
 from tests.factories import make_link
-from tests.marketplace import make_hit, make_listing, publish, take
+from tests.marketplace import make_hit, plan_listing, publish, take
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def listing(mturk, project):
-    return make_listing(make_hit(project), places=1000, reward_cents=1)
+    return plan_listing(make_hit(project), places=1000, reward_cents=1)
 
 
 @pytest.fixture

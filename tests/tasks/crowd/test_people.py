@@ -17,7 +17,7 @@ from tasks.models import (
 from tasks.platforms import PlatformError, platform_of
 from tasks.services import TaskError
 from tests.factories import make_link, make_project, make_session
-from tests.marketplace import make_hit, make_listing, offer_of, publish, take
+from tests.marketplace import make_hit, offer_of, plan_listing, publish, take
 from tests.stand_ins.mturk import Refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def hit(project):
 
 @pytest.fixture
 def listing(mturk, hit):
-    return make_listing(hit)
+    return plan_listing(hit)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_block_holds_in_every_project_of_its_platform_alone(mturk, project):
 @pytest.mark.parametrize("state", ["active", "submitted"])
 def test_who_worked_in_an_excluded_project_is_refused(project, state):
     earlier = make_project()
-    take(make_listing(make_hit(earlier)), "A1", state=state, submitted_at=timezone.now())
+    take(plan_listing(make_hit(earlier)), "A1", state=state, submitted_at=timezone.now())
     assert people.refusal(project, "mturk", "A1") is None
     project.excluded_projects.add(earlier)
     assert people.refusal(project, "mturk", "A1") == Refusal.TOOK_PART_ELSEWHERE
@@ -93,7 +93,7 @@ def test_who_worked_in_an_excluded_project_is_refused(project, state):
 def test_who_never_opened_an_excluded_project_took_no_part_in_it(project, state):
     earlier = make_project()
     project.excluded_projects.add(earlier)
-    take(make_listing(make_hit(earlier)), "A1", state=state)
+    take(plan_listing(make_hit(earlier)), "A1", state=state)
     assert people.refusal(project, "mturk", "A1") is None
 
 
@@ -174,11 +174,11 @@ def test_the_same_qualification_is_used_for_every_listing_of_a_hit(hit, market):
 def test_who_took_part_in_an_excluded_project_does_not_see_the_hit(mturk, project, market):
     earlier = make_project()
     project.excluded_projects.add(earlier)
-    people.note_took_part(take(make_listing(make_hit(earlier)), "A1"))
+    people.note_took_part(take(plan_listing(make_hit(earlier)), "A1"))
     people.grant_waiting("mturk")
     hit = make_hit(project)
     forbidding, _ = people.who_may(hit, offer_of(project), market)
-    there = publish(make_listing(hit), forbidding=forbidding)
+    there = publish(plan_listing(hit), forbidding=forbidding)
     assert there not in mturk.visible_hits("A1")
     assert there in mturk.visible_hits("A2")
 
@@ -187,7 +187,7 @@ def test_conditions_stay_within_ten_whatever_is_excluded_and_asked(mturk, projec
     for _ in range(12):
         earlier = make_project()
         project.excluded_projects.add(earlier)
-        people.note_took_part(take(make_listing(make_hit(earlier)), "A1"))
+        people.note_took_part(take(plan_listing(make_hit(earlier)), "A1"))
     offer = offer_of(project)
     offer.countries, offer.approval_percent = "KE, TZ", 95
     offer.approved_count, offer.needs_masters = 100, True
@@ -196,7 +196,7 @@ def test_conditions_stay_within_ten_whatever_is_excluded_and_asked(mturk, projec
     hit = make_hit(project)
     forbidding, requiring = people.who_may(hit, offer, market)
     assert (len(forbidding), len(requiring)) == (5, 1)
-    assert publish(make_listing(hit), forbidding=forbidding, requiring=requiring)
+    assert publish(plan_listing(hit), forbidding=forbidding, requiring=requiring)
 
 
 def test_a_hit_for_one_person_is_seen_by_them_alone(mturk, project, market):
@@ -205,7 +205,7 @@ def test_a_hit_for_one_person_is_seen_by_them_alone(mturk, project, market):
     assert (forbidding, [one.purpose for one in requiring]) == ([], ["invited"])
     people.invite(hit, market)
     people.grant_waiting("mturk")
-    there = publish(make_listing(hit, places=1), requiring=requiring)
+    there = publish(plan_listing(hit, places=1), requiring=requiring)
     assert there in mturk.visible_hits("A1")
     assert there not in mturk.visible_hits("A2")
 
@@ -219,13 +219,13 @@ def test_a_listing_of_a_shared_hit_can_be_for_one_person(hit, market):
 
 def test_who_passed_the_test_must_show_it_in_later_sessions(mturk, project, market):
     project.screening_percent = 50
-    people.note_screening(take(make_listing(make_hit(project)), "A1"), correct=3, asked=4)
+    people.note_screening(take(plan_listing(make_hit(project)), "A1"), correct=3, asked=4)
     hit = make_hit(project, worker_id="A1", session_number=2)
     _, requiring = people.who_may(hit, offer_of(project), market)
     assert [one.purpose for one in requiring] == ["invited", "screened"]
     people.invite(hit, market)
     assert people.grant_waiting("mturk") == []
-    there = publish(make_listing(hit, places=1), requiring=requiring)
+    there = publish(plan_listing(hit, places=1), requiring=requiring)
     assert there in mturk.visible_hits("A1")
 
 
@@ -275,7 +275,7 @@ def test_grants_of_another_market_wait_for_it(mturk, listing, settings):
 
 def test_grants_can_be_made_for_one_project(mturk, listing):
     people.note_took_part(take(listing, "A1"))
-    people.note_took_part(take(make_listing(make_hit(make_project())), "A2"))
+    people.note_took_part(take(plan_listing(make_hit(make_project())), "A2"))
     people.grant_waiting("mturk", project=listing.hit.project)
     assert granted(mturk) == {"A1"}
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from tasks.crowd import publishing
 from tasks.models import Assignment, StatusThere
 from tests.factories import make_project
-from tests.workers import arrive, hand_in
+from tests.marketplace import arrive, hand_in
 
 pytestmark = pytest.mark.django_db
 
