@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 from django.utils import timezone
 
 from tasks.crowd import publishing
@@ -26,6 +27,8 @@ def mturk(settings, monkeypatch):
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        # boto3 repeats calls as often as ever, and does not wait between them.
+        monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
         yield running
 
 

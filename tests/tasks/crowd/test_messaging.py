@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
-from botocore.retries.standard import ExponentialBackoff
 from django.contrib.auth.models import User
 from django.db import connection
 
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def impatient(monkeypatch):
     """Repeat calls as often as ever, without waiting in between."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
     monkeypatch.setattr(messaging, "WAITS_S", (0,) * len(messaging.WAITS_S))
 
 

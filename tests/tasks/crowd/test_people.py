@@ -1,7 +1,6 @@
 """Who may work: blocks, earlier projects, screening, and qualifications on a real client."""
 
 import pytest
-from botocore.retries.standard import ExponentialBackoff
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -21,12 +20,6 @@ from tests.marketplace import make_hit, offer_of, plan_listing, publish, take
 from tests.stand_ins.mturk import Refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at_once(monkeypatch):
-    """Let boto3 repeat calls as often as ever, without waiting longer each time."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
 
 
 @pytest.fixture
@@ -130,7 +123,7 @@ def test_a_block_is_ours_and_the_platform_s(mturk, project):
     assert mturk.market.blocks == {}
 
 
-def test_a_block_that_the_platform_fails_holds_here_and_says_so(mturk, project, at_once):
+def test_a_block_that_the_platform_fails_holds_here_and_says_so(mturk, project):
     mturk.faults.add("fault", operations=["CreateWorkerBlock"])
     assert "trouble of its own" in people.block("mturk", "A1", reason="copies")
     assert people.refusal(project, "mturk", "A1") == Refusal.BLOCKED
@@ -280,7 +273,7 @@ def test_grants_can_be_made_for_one_project(mturk, listing):
     assert granted(mturk) == {"A1"}
 
 
-def test_a_trouble_of_the_platform_is_tried_again(mturk, listing, at_once):
+def test_a_trouble_of_the_platform_is_tried_again(mturk, listing):
     for name in ("A1", "A2"):
         people.note_took_part(take(listing, name))
     mturk.faults.add("lost_request", operations=["AssociateQualificationWithWorker"])
@@ -293,14 +286,14 @@ def test_a_trouble_of_the_platform_is_tried_again(mturk, listing, at_once):
     assert granted(mturk) == {"A1", "A2"}
 
 
-def test_a_platform_that_fails_on_and_on_is_left_until_the_next_time(mturk, listing, at_once):
+def test_a_platform_that_fails_on_and_on_is_left_until_the_next_time(mturk, listing):
     for n in range(20):
         people.note_took_part(take(listing, f"A{n}"))
     mturk.faults.add("lost_request", operations=["AssociateQualificationWithWorker"])
     assert len(people.grant_waiting("mturk")) == people.MOST_TROUBLES
 
 
-def test_a_lost_answer_is_a_grant_once_it_was_asked_again(mturk, listing, at_once):
+def test_a_lost_answer_is_a_grant_once_it_was_asked_again(mturk, listing):
     people.note_took_part(take(listing, "A1"))
     for operation in ("CreateQualificationType", "AssociateQualificationWithWorker"):
         mturk.faults.add("lost_answer", operations=[operation], next_calls=8)
