@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -49,6 +50,7 @@ _TOO_MANY = {
     "RequestLimitExceeded",
     "TooManyRequestsException",
 }
+_CODE = re.compile(r"AWS\.MechanicalTurk\.\w+")
 _DONE_BEFORE = ("hitalreadyexists", "duplicaterequest", "alreadyprocessed")
 
 Shape = dict[str, Any]
@@ -155,7 +157,8 @@ class Client:
         told: Any = error.response
         kind = told["Error"].get("Code", "")
         text = told["Error"].get("Message") or told.get("Message") or kind
-        code = str(told.get("TurkErrorCode", "")).rsplit(".", 1)[-1].casefold()
+        named = told.get("TurkErrorCode") or " ".join(_CODE.findall(text))
+        code = str(named).rsplit(".", 1)[-1].casefold()
         where = f"Mechanical Turk ({self._where.mode})"
         if kind in _TOO_MANY or "throttl" in code:
             return PlatformError(

@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"
 SUBMIT_PATH = "/mturk/externalSubmit"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HIT_ID = re.compile(r"\b[A-Z0-9]{20,40}\b")
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _OVER = {"Reviewable", "Reviewing", "Disposed"}
 FRAME_ORIGINS = {
     Mode.SANDBOX: ["https://workersandbox.mturk.com"],
@@ -91,15 +93,20 @@ class MechanicalTurk:
         type_id = self._hit_type(listing, offer, forbidding=forbidding, requiring=requiring)
 
         def send(token: str) -> Answer:
-            made = self._client.call(
-                "create_hit_with_hit_type",
-                HITTypeId=type_id,
-                MaxAssignments=listing.places,
-                LifetimeInSeconds=offer.days_open * 86_400,
-                Question=question,
-                RequesterAnnotation=mark_of(listing.key),
-                UniqueRequestToken=token,
-            )
+            try:
+                made = self._client.call(
+                    "create_hit_with_hit_type",
+                    HITTypeId=type_id,
+                    MaxAssignments=listing.places,
+                    LifetimeInSeconds=offer.days_open * 86_400,
+                    Question=question,
+                    RequesterAnnotation=mark_of(listing.key),
+                    UniqueRequestToken=token,
+                )
+            except DoneBefore as error:
+                if named := self._named_in(str(error), listing):
+                    return named
+                raise
             return _as_answer(made["HIT"])
 
         made = once(
@@ -161,6 +168,18 @@ class MechanicalTurk:
                 Notification=wanted,
                 Active=True,
             )
+
+    def _named_in(self, message: str, listing: Listing) -> Answer | None:
+        """Return the listing's HIT where a message names it, as that of HITAlreadyExists does: a
+        new HIT may take a while to be among those listed."""
+        for hit_id in _HIT_ID.findall(message):
+            try:
+                hit = self._client.call("get_hit", HITId=hit_id)["HIT"]
+            except PlatformError:
+                continue
+            if key_in(hit.get("RequesterAnnotation") or "") == listing.key:
+                return _as_answer(hit)
+        return None
 
     def _find(self, listing: Listing) -> Answer | None:
         """Return the HIT that bears a listing's key, among all of the account."""
@@ -468,9 +487,12 @@ def _origins(chosen: Sequence[str], mode: str, usual: Mapping[Mode, list[str]]) 
     """Return the settings' origins where they are of this mode, else the mode's own ones."""
     if not chosen or mode != settings.MTURK_MODE:
         return usual[Mode(mode)]
-    return [
-        origin_of(one if "://" in one else f"https://{one}") or one.rstrip("/") for one in chosen
-    ]
+    origins = []
+    for one in chosen:
+        if "://" not in one and _LOOPBACK.fullmatch(one):
+            origins.append(f"http://{one}")  # a stand-in on this machine
+        origins.append(origin_of(one if "://" in one else f"https://{one}") or one.rstrip("/"))
+    return origins
 
 
 def _as_answer(hit: Shape) -> Answer:

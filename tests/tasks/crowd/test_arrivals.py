@@ -14,6 +14,9 @@ from annotation.models import Annotator, Session
 from tasks.crowd import publishing
 from tasks.crowd.arrivals import IDLE, NotLetIn, Reason, arrive
 from tasks.models import HIT, Assignment, AssignmentState, Listing, Purpose
+from tasks.platforms.base import NotArrivable
+from tasks.platforms.mturk import MechanicalTurk
+from tasks.platforms.mturk.platform import SUBMIT_ORIGINS, submit_origins
 from tasks.services import submit
 from tests.factories import make_listing, make_project
 from tests.marketplace import comes, set_
@@ -447,3 +450,47 @@ def come(mturk, assignment_id):
     """Open what the marketplace's frame shows; return the status of the answer."""
     there = urlsplit(mturk.task_url(assignment_id))
     return Client().get(f"{there.path}?{there.query}", secure=True).status_code
+
+
+# --- Which origins ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "origins"),
+    [
+        ("https://www.mturk.com", ["https://www.mturk.com"]),
+        ("https://www.mturk.com/", ["https://www.mturk.com"]),
+        ("www.mturk.com", ["https://www.mturk.com"]),
+        ("http://127.0.0.1:9000", ["http://127.0.0.1:9000"]),
+        ("localhost:9000", ["http://localhost:9000", "https://localhost:9000"]),
+    ],
+)
+def test_hosts_of_the_settings_are_origins(settings, setting, origins):
+    settings.MTURK_SUBMIT_HOSTS = [setting]
+    assert submit_origins("sandbox") == origins
+    assert submit_origins("live") == SUBMIT_ORIGINS["live"]  # the settings are of one mode
+
+
+@pytest.mark.parametrize(
+    ("submit_to", "is_let_in"),
+    [
+        ("https://www.mturk.com", True),
+        ("https://www.mturk.com/", True),
+        ("http://www.mturk.com", False),
+        ("https://www.mturk.com.evil.test", False),
+        ("https://www.mturk.com@evil.test", False),
+        ("https://www.mturk.com:444", False),
+        ("https://www.mturk.com/elsewhere", False),
+        ("", False),
+    ],
+)
+def test_finished_work_goes_to_the_origins_of_the_settings_alone(
+    listing, settings, submit_to, is_let_in
+):
+    settings.MTURK_SUBMIT_HOSTS = ["www.mturk.com"]
+    query = {"assignmentId": "3A", "workerId": "A1", "turkSubmitTo": submit_to}
+    if is_let_in:
+        assert MechanicalTurk().arrival(query, listing).submit_to == "https://www.mturk.com"
+    else:
+        with pytest.raises(NotArrivable, match="turkSubmitTo"):
+            MechanicalTurk().arrival(query, listing)

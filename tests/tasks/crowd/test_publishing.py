@@ -109,6 +109,18 @@ def test_a_lost_call_leaves_one_hit(mturk, project, kind, monkeypatch):
     assert promised(project) == 300
 
 
+def test_a_hit_that_is_not_listed_yet_is_found_by_the_name_in_the_refusal(
+    mturk, project, monkeypatch
+):
+    monkeypatch.setattr("tasks.platforms.mturk.client.ATTEMPTS", 1)
+    mturk.faults.add("lost_answer", next_calls=1, operations=["CreateHITWithHITType"])
+    with pytest.raises(OutcomeUnknown):
+        publishing.publish(project, "mturk")
+    monkeypatch.setattr("tests.stand_ins.mturk.hits.listed", lambda market: [])
+    (listing,) = publishing.publish(project, "mturk")
+    assert [listing.platform_id] == [hit.hit_id for hit in hits_there(mturk)]
+
+
 def publish_until_done(project, *, tries=5):
     """Publish as somebody who calls again after each failure."""
     for _ in range(tries):
