@@ -36,7 +36,7 @@ from tasks.models import (
     StatusThere,
 )
 from tasks.platforms import CrowdPlatform, PlatformError, platform_of
-from tasks.platforms.base import Market, Standing, Submission
+from tasks.platforms.base import Market, Standing, Submission, UnderWay
 
 SYNC_ALL, SYNC_ONE = "sync_platforms", "sync_listing"  # kinds of jobs
 # A platform's counts follow what people do by seconds, what was handed in by minutes.
@@ -225,6 +225,8 @@ def _problems_in(outcome: Outcome, what: str) -> Iterator[None]:
     """Write down what a platform does not do, and go on."""
     try:
         yield
+    except UnderWay as error:
+        outcome.notes.append(f"{what}: {error}")
     except (PlatformError, services.TaskError) as error:
         outcome.problems.append(f"{what}: {error}")
 

@@ -27,7 +27,7 @@ from tasks.models import (
     StatusThere,
 )
 from tasks.platforms import CrowdPlatform, OutcomeUnknown, PlatformError, platform_of
-from tasks.platforms.base import AlreadyDecided, Submission
+from tasks.platforms.base import AlreadyDecided, Submission, UnderWay
 from tasks.services import TaskError
 
 __all__ = [
@@ -160,7 +160,7 @@ def settle_all(platform: str, *, project: Project | None = None) -> list[str]:
     for row in rows:
         try:
             _settle(there, row) if isinstance(row, Assignment) else bonuses.pay(there, row)
-        except NotHandedIn:
+        except (NotHandedIn, UnderWay):
             continue
         except REFUSALS as error:
             problems.append(naming(row.worker_id, error))

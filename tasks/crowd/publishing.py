@@ -58,6 +58,7 @@ def publish(project: Project, platform_name: str) -> list[Listing]:
     hits = copies(project, platform_name)
     with transaction.atomic():
         # All or none: the spending limit holds for the whole.
+        _hold(project)
         made = [
             make_listing(hit, planned.offer, places=places, reward_cents=planned.reward_cents)
             for hit in hits
@@ -88,8 +89,11 @@ def make_listing(
 ) -> Listing:
     """Return a planned listing, its rewards promised; the platform is not asked.
 
-    Raises OverLimit, and PlatformError for settings that cannot work.
+    Raises OverLimit, another TaskError without a reward, and PlatformError for settings that cannot
+    work.
     """
+    if reward_cents < 1:
+        raise TaskError(f"{offer} pays nothing: set its reward")
     platform = platform_of(hit.platform)
     market = platform.market()
     listing = Listing.objects.create(
@@ -178,7 +182,7 @@ def refill(hit: HIT) -> list[Listing]:
     offer = offer_of(hit.project, hit.platform)
     reward, _ = reward_cents(offer, market.mode)
     with transaction.atomic():
-        HIT.objects.select_for_update().get(pk=hit.pk)
+        _hold(hit.project)
         missing = missing_places(hit.project, hit.batch, hit.platform, market)
         made = [
             make_listing(hit, offer, places=places, reward_cents=reward)
@@ -187,11 +191,18 @@ def refill(hit: HIT) -> list[Listing]:
     return changed + [complete(one) for one in made]
 
 
+def _hold(project: Project) -> None:
+    """Lock a project's row, so that counting what is missing and making it are one step."""
+    Project.objects.select_for_update().get(pk=project.pk)
+
+
 def _raise(listing: Listing, market: Market) -> Listing | None:
     """Return a listing that was given places which its HIT is missing; None where none fit in."""
     with transaction.atomic():
-        hit = HIT.objects.select_for_update().get(pk=listing.hit_id)
+        # In this order, as the ledger locks them.
         held = Listing.objects.select_for_update().get(pk=listing.pk)
+        hit = listing.hit
+        _hold(hit.project)
         number = missing_places(hit.project, hit.batch, hit.platform, market)
         if hit.platform == Platform.MTURK and held.places <= LARGEST_BATCH:
             # A HIT made with fewer than ten assignments never gets ten.

@@ -52,6 +52,10 @@ class OutcomeUnknown(PlatformError):
         super().__init__(message, permanent=False)
 
 
+class UnderWay(OutcomeUnknown):
+    """Another process is at the same call just now; it will see to it."""
+
+
 class DoneBefore(PlatformError):
     """The same token was used before: what was asked is done, or another process is doing it."""
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tasks.models import CallState, PlatformCall
-from tasks.platforms.base import DoneBefore, OutcomeUnknown, PlatformError
+from tasks.platforms.base import DoneBefore, OutcomeUnknown, PlatformError, UnderWay
 
 Answer = dict[str, Any]
 
@@ -117,7 +117,7 @@ def _claim(call: PlatformCall) -> None:
             error="",
         )
     if not is_ours:
-        raise OutcomeUnknown(f"{call.operation} is being made by another process just now")
+        raise UnderWay(f"{call.operation} is being made by another process just now")
 
 
 def is_under_way(key: str, *, within: timedelta) -> bool:

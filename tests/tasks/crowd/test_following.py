@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -508,8 +508,6 @@ def test_places_are_never_more_nor_fewer_than_wanted(mturk, project, requester):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_polls_at_once_end_the_same(mturk, project, requester):
-    if connection.vendor != "postgresql":
-        pytest.skip("polls at once need PostgreSQL's row locks")
     (listing,) = publishing.publish(project, "mturk")
     rows = [arrive(mturk, listing, f"A{number}") for number in range(5)]
     for row in rows:

@@ -1,12 +1,15 @@
 """Publishing: what is missing is made once, whatever is lost on the way, and within the limits."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from xml.etree import ElementTree
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from tasks import services
@@ -185,6 +188,27 @@ def test_forty_percent_of_trouble_is_waited_for(mturk, project, kind):
     made = publish_until_done(project)
     assert [one.places for one in made] == [9, 9, 9, 3]
     assert len(hits_there(mturk)) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_publish_at_once_make_the_places_once(mturk, project):
+    """It asserts something on PostgreSQL; SQLite's writers are one after the other anyway."""
+    start = threading.Barrier(4)
+
+    def act(_):
+        try:
+            start.wait()
+            return publishing.publish(project, "mturk")
+        except OutcomeUnknown as error:  # another is making it just now
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(act, range(4)))
+    publishing.publish(project, "mturk")
+    assert [hit.max_assignments for hit in hits_there(mturk)] == [5]
+    assert promised(project) == 300
 
 
 def test_too_little_money_publishes_nothing(mturk, project):
