@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode, urlsplit
-
-from django.conf import settings
+from urllib.parse import urlencode
 
 from tasks.models import (
     Assignment,
@@ -39,6 +37,8 @@ from tasks.platforms.base import (
 )
 from tasks.platforms.mturk import client, notifications, terms
 from tasks.platforms.mturk.client import Client, MTurkRefusal, Shape
+from tasks.platforms.mturk.origins import frame_origins, origin_of, submit_origins
+from tasks.platforms.mturk.qualifications import ensured_id
 from tasks.platforms.outbox import Answer, once
 
 logger = logging.getLogger(__name__)
@@ -47,19 +47,10 @@ NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"
 SUBMIT_PATH = "/mturk/externalSubmit"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HIT_ID = re.compile(r"\b[A-Z0-9]{20,40}\b")
-_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _OVER = {"Reviewable", "Reviewing", "Disposed"}
-FRAME_ORIGINS = {
-    Mode.SANDBOX: ["https://workersandbox.mturk.com"],
-    Mode.LIVE: ["https://worker.mturk.com", "https://www.mturk.com"],
-}
 WORKER_SITES = {
     Mode.SANDBOX: "https://workersandbox.mturk.com",
     Mode.LIVE: "https://worker.mturk.com",
-}
-SUBMIT_ORIGINS = {
-    Mode.SANDBOX: ["https://workersandbox.mturk.com"],
-    Mode.LIVE: ["https://www.mturk.com", "https://worker.mturk.com"],
 }
 
 
@@ -136,14 +127,14 @@ class MechanicalTurk:
         needed = terms.requirements(
             offer,
             listing.mode,
-            forbidding=[self._ensured(one) for one in forbidding],
-            requiring=[self._ensured(one) for one in requiring],
+            forbidding=[ensured_id(self._client, one) for one in forbidding],
+            requiring=[ensured_id(self._client, one) for one in requiring],
         )
         words: Shape = {"Keywords": offer.search_words} if offer.search_words else {}
         made = self._client.call(
             "create_hit_type",
-            Title=title_of(offer),
-            Description=description_of(offer),
+            Title=terms.title_of(offer),
+            Description=terms.description_of(offer),
             **words,
             Reward=terms.dollars(listing.reward_cents),
             AssignmentDurationInSeconds=listing.minutes_allowed * 60,
@@ -271,7 +262,7 @@ class MechanicalTurk:
         return Arrival(assignment_id, worker_id, submit_to)
 
     def frame_origins(self, listing: Listing) -> list[str]:
-        return _origins(settings.MTURK_FRAME_HOSTS, listing.mode, FRAME_ORIGINS)
+        return frame_origins(listing.mode)
 
     def completion(self, assignment: Assignment) -> Completion | None:
         if not assignment.submit_to:
@@ -365,7 +356,7 @@ class MechanicalTurk:
     def grant(self, qualification: Qualification, worker_id: str) -> None:
         self._client.call(
             "associate_qualification_with_worker",
-            QualificationTypeId=self._ensured(qualification),
+            QualificationTypeId=ensured_id(self._client, qualification),
             WorkerId=worker_id,
             IntegerValue=1,
             SendNotification=False,
@@ -384,51 +375,6 @@ class MechanicalTurk:
             # Somebody who does not have it is named as a wrong state or a wrong value.
             if "state" not in refusal.code and "doesnotexist" not in refusal.code:
                 raise
-
-    def _ensured(self, qualification: Qualification) -> str:
-        """Return the id of a qualification type, which is made the first time."""
-        if not qualification.platform_id:
-            made = once(
-                f"qualification-{qualification.pk}",
-                platform=Platform.MTURK,
-                mode=qualification.mode,
-                operation="CreateQualificationType",
-                send=lambda _token: self._make_type(qualification),
-                find=lambda: self._find_type(qualification),
-            )
-            qualification.platform_id = made["platform_id"]
-            qualification.save(update_fields=["platform_id"])
-        return qualification.platform_id
-
-    def _make_type(self, qualification: Qualification) -> Answer:
-        try:
-            made = self._client.call(
-                "create_qualification_type",
-                Name=qualification.name,
-                Description=f"{qualification.project}: {qualification.get_purpose_display()}"[
-                    :2000
-                ],
-                QualificationTypeStatus="Active",
-            )
-        except MTurkRefusal as refusal:
-            # Names are unique in an account, which makes the name a token.
-            if "alreadyexists" not in refusal.code and "already" not in str(refusal).casefold():
-                raise
-            raise DoneBefore(str(refusal)) from refusal
-        return {"platform_id": made["QualificationType"]["QualificationTypeId"]}
-
-    def _find_type(self, qualification: Qualification) -> Answer | None:
-        types = self._client.pages(
-            "list_qualification_types",
-            "QualificationTypes",
-            Query=qualification.name,
-            MustBeRequestable=False,
-            MustBeOwnedByCaller=True,
-        )
-        for one in types:
-            if one.get("Name") == qualification.name:
-                return {"platform_id": one["QualificationTypeId"]}
-        return None
 
     def block(self, worker_id: str, reason: str) -> None:
         self._client.call("create_worker_block", WorkerId=worker_id, Reason=reason)
@@ -455,44 +401,6 @@ class MechanicalTurk:
             )
             for one in told.get("NotifyWorkersFailureStatuses", [])
         }
-
-
-def title_of(offer: Offer) -> str:
-    return (offer.title or offer.project.question)[:128]
-
-
-def description_of(offer: Offer) -> str:
-    return offer.description or offer.project.instructions[:2000]
-
-
-def origin_of(address: str) -> str:
-    """Return the origin of an address that is nothing more, but for a slash; "" for any other."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        return ""
-    is_bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_bare:
-        return ""
-    return f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
-
-
-def submit_origins(mode: str) -> list[str]:
-    """Return the origins to which finished work may be handed in."""
-    return _origins(settings.MTURK_SUBMIT_HOSTS, mode, SUBMIT_ORIGINS)
-
-
-def _origins(chosen: Sequence[str], mode: str, usual: Mapping[Mode, list[str]]) -> list[str]:
-    """Return the settings' origins where they are of this mode, else the mode's own ones."""
-    if not chosen or mode != settings.MTURK_MODE:
-        return usual[Mode(mode)]
-    origins = []
-    for one in chosen:
-        if "://" not in one and _LOOPBACK.fullmatch(one):
-            origins.append(f"http://{one}")  # a stand-in on this machine
-        origins.append(origin_of(one if "://" in one else f"https://{one}") or one.rstrip("/"))
-    return origins
 
 
 def _as_answer(hit: Shape) -> Answer:

@@ -49,6 +49,14 @@ def external_question(address: str) -> str:
     )
 
 
+def title_of(offer: Offer) -> str:
+    return (offer.title or offer.project.question)[:128]
+
+
+def description_of(offer: Offer) -> str:
+    return offer.description or offer.project.instructions[:2000]
+
+
 def requirements(
     offer: Offer, mode: str, *, forbidding: Sequence[str], requiring: Sequence[str]
 ) -> list[Shape]:

@@ -16,7 +16,7 @@ from tasks.crowd.arrivals import IDLE, NotLetIn, Reason, arrive
 from tasks.models import HIT, Assignment, AssignmentState, Listing, Purpose
 from tasks.platforms.base import NotArrivable
 from tasks.platforms.mturk import MechanicalTurk
-from tasks.platforms.mturk.platform import SUBMIT_ORIGINS, submit_origins
+from tasks.platforms.mturk.origins import SUBMIT_ORIGINS, submit_origins
 from tasks.services import submit
 from tests.factories import make_listing, make_project
 from tests.marketplace import comes, set_
