@@ -122,6 +122,7 @@ def test_a_hit_that_is_not_listed_yet_is_found_by_the_name_in_the_refusal(
     monkeypatch.setattr("tests.stand_ins.mturk.hits.listed", lambda market: [])
     (listing,) = publishing.publish(project, "mturk")
     assert [listing.platform_id] == [hit.hit_id for hit in hits_there(mturk)]
+    assert len(mturk.calls_of("CreateHITWithHITType")) == 2  # asked again, and refused
 
 
 def publish_until_done(project, *, tries=5):
@@ -237,7 +238,7 @@ def test_what_fails_for_good_keeps_no_promise(mturk, project):
     project.offers.update(description="x" * 2001)
     with pytest.raises(PlatformError):
         publishing.publish(project, "mturk")
-    assert {one.state for one in Listing.objects.all()} <= {ListingState.FAILED}
+    assert [one.state for one in Listing.objects.all()] == [ListingState.FAILED]
     assert promised(project) == 0
 
 
