@@ -21,7 +21,6 @@ import json
 import os
 import random
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +42,7 @@ from playwright.sync_api import sync_playwright
 from annotation.models import Judgement, Session, SessionState, Verdict
 from models_ml.models import Keyword, Side
 from tasks.models import Project
+from tests import chromium
 from tests.factories import make_link, make_project, make_session, token_of
 
 FIRST_PAGE_KB, NEXT_PAGE_KB, SERVER_MS = 60, 10, 50  # what is aimed at
@@ -251,10 +251,7 @@ def loaded_by_chromium(task: str) -> list[Transfer]:
         loaded[event["requestId"]].size = event["encodedDataLength"]
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CLIME_CHROMIUM") or shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-background-networking"],
-        )
+        browser = playwright.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
         page = browser.new_page()
         network = page.context.new_cdp_session(page)
         network.on("Network.requestWillBeSent", begin)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,8 @@ from urllib.parse import urlencode
 
 import django
 from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
+
+from tests import chromium
 
 STATIC = Path(__file__).resolve().parent.parent / "annotation" / "static"
 # So high that nothing is laid over the words at its end.
@@ -76,16 +77,12 @@ EXAMPLES = {
 
 def main() -> None:
     """Make all pictures anew, and say how large they are."""
-    chromium = os.environ.get("CLIME_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        sys.exit("Chromium was not found: install it, or name it in CLIME_CHROMIUM.")
+    if chromium.PATH is None:
+        sys.exit(f"{chromium.MISSING}.")
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as site:
         links = {language: site + path for language, path in make_links().items()}
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium,
-                args=["--no-sandbox", "--disable-background-networking"],
-            )
+            browser = playwright.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
             for language, link in links.items():
                 context = browser.new_context(
                     viewport=PHONE,

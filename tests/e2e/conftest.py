@@ -1,33 +1,53 @@
 """A real browser and real workers for all tests of whole systems."""
 
 import os
-import shutil
 import subprocess
 import sys
 import uuid
 
 import pytest
 from django.db import connection
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
+from tests import chromium
 from tests.e2e.processes import HOME, database_url
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Give Chromium; a missing one is a failure in CI, else a skip."""
-    path = os.environ.get("CLIME_CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        missing = "Chromium was not found: install it, or name it in CLIME_CHROMIUM"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    if chromium.PATH is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.MISSING)
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         # Playwright's event loop lives in this thread, but none of our code is called from it.
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-        )
+        browser = playwright.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tell of a test that failed which of its pages still run scripts and still draw: a click
+    waits for two frames, and one that was waited for in vain looks like a fault of the page."""
+    report = (yield).get_result()
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.when != "call" or not report.failed or browser is None:
+        return
+    pages = [page for context in browser.contexts for page in context.pages]
+    states = [
+        f"{page.url}: runs scripts: {responds(page, 100)}, draws: {responds(page, 'raf')}"
+        for page in pages
+    ]
+    report.sections.append(("The browser's pages", "\n".join(states)))
+
+
+def responds(page, polling):
+    try:
+        page.wait_for_function("true", polling=polling, timeout=2000)
+    except Error:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -49,7 +69,7 @@ def new_device(browser, live_server, settings):
 
     def make(*, site=live_server.url, **options):
         context = browser.new_context(base_url=site, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(chromium.PATIENCE_MS)
         context.on("console", log)
         context.on("weberror", lambda error: wrongs.append(str(error.error)))
         context.on("request", start)

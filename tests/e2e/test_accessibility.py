@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from annotation import services
 from tasks import services as tasks_services
 from tasks.models import Assignment
+from tests import chromium
 from tests.annotation.visitor import Visitor
 from tests.e2e.accessibility import (
     DESK,
@@ -49,7 +50,7 @@ def open_page(browser, live_server, settings):
     def open_(visitor, path="", *, size=PHONE, reduced_motion="reduce", **options):
         # Without motion, colours are final at once.
         context = browser.new_context(viewport=size, reduced_motion=reduced_motion, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(chromium.PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.task = live_server.url + visitor.url()

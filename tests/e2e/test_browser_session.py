@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from annotation.models import DocumentLabel, Judgement, Session
 from models_ml.models import Job, Word
+from tests import chromium
 from tests.e2e.steps import (
     add_word,
     agree,
@@ -55,7 +56,7 @@ def open_page(browser, live_server, settings):
 
     def open_(assignment, *, size=DESK, **options):
         context = browser.new_context(viewport=size, has_touch=size is PHONE, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(chromium.PATIENCE_MS)
         contexts.append(context)
         page = watch(context.new_page())
         page.goto(f"{live_server.url}/t/{token_of(assignment)}/")

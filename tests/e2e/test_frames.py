@@ -1,9 +1,7 @@
 """Tasks in the frame of a marketplace on another site, in a browser that blocks cookies there."""
 
 import json
-import os
 import re
-import shutil
 import threading
 from contextlib import contextmanager
 from html import escape
@@ -16,6 +14,7 @@ from playwright.sync_api import expect
 from annotation.models import Annotator, Judgement, Session
 from tasks.crowd import publishing
 from tasks.models import Assignment, Project
+from tests import chromium
 from tests.e2e.accessibility import (
     DESK,
     LOST_TEXT,
@@ -76,12 +75,12 @@ def new_worker(browser, tmp_path):
         (home / "Default" / "Preferences").write_text(json.dumps(chosen))
         context = browser.browser_type.launch_persistent_context(
             home,
-            executable_path=os.environ.get("CLIME_CHROMIUM") or shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-background-networking"],
+            executable_path=chromium.PATH,
+            args=chromium.FLAGS,
             viewport=size,
             **options,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(chromium.PATIENCE_MS)
         context.on("console", log)
         context.on("weberror", lambda error: wrongs.append(str(error.error)))
         contexts.append(context)

@@ -14,6 +14,7 @@ from models_ml.models import Job
 from tasks import services as tasks_services
 from tasks.importing import import_project
 from tasks.models import Project
+from tests import chromium
 from tests.clime_project.loop import quiet
 from tests.e2e.steps import agree, wait_until_saved
 from tests.factories import token_of
@@ -43,7 +44,7 @@ def open_page(browser, live_server, settings):
 
     def open_(path, *, as_manager=False, **options):
         context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(chromium.PATIENCE_MS)
         contexts.append(context)
         if as_manager:
             client = Client()

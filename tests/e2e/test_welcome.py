@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from annotation.models import Session
 from tasks.models import Project
+from tests import chromium
 from tests.e2e.steps import focused
 from tests.factories import make_link, make_project, token_of
 
@@ -19,7 +20,7 @@ LEAST_TARGET = 44  # points
 def page(browser, live_server):
     """Give somebody's page as their link opens it; it has no script of ours to run."""
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(chromium.PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{live_server.url}/t/{token_of(make_link(make_project(session_minutes=50)))}/")
     yield page

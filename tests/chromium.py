@@ -1,0 +1,16 @@
+"""The browser that tests, pictures and benchmarks look through."""
+
+import os
+import shutil
+
+# Where it is; None on a machine without it.
+PATH = os.environ.get("CLIME_CHROMIUM") or shutil.which("chromium")
+MISSING = "Chromium was not found: install it, or name it in CLIME_CHROMIUM"
+
+# Root, as in most containers, may run it without its sandbox alone; no machine that it runs on is
+# asked to have a graphics card.
+FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-gpu")
+
+# How long a step may take before a test gives up: Playwright's own patience. On a busy machine
+# Chromium has been seen to draw nothing for ten seconds; how fast a page is, benchmarks measure.
+PATIENCE_MS = 30_000
