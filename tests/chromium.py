@@ -11,6 +11,5 @@ MISSING = "Chromium was not found: install it, or name it in CLIME_CHROMIUM"
 # asked to have a graphics card.
 FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-gpu")
 
-# How long a step may take before a test gives up: Playwright's own patience. On a busy machine
-# Chromium has been seen to draw nothing for ten seconds; how fast a page is, benchmarks measure.
-PATIENCE_MS = 30_000
+# How long a step may take before a test gives up.
+PATIENCE_MS = 10_000

@@ -43,6 +43,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def responds(page, polling):
+    """True for a page that answers in time, asked every so many milliseconds or a frame (raf)."""
     try:
         page.wait_for_function("true", polling=polling, timeout=2000)
     except Error:

@@ -14,7 +14,6 @@ import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import expect
 
-from tests import chromium
 from tests.e2e.steps import agree, press_keys, step, submit, tab_to, wait_until_saved
 
 HOME = Path(__file__).resolve().parents[2]
@@ -150,7 +149,7 @@ def new_page(browser):
 
     def open_(size):
         contexts.append(browser.new_context(viewport=size))
-        contexts[-1].set_default_timeout(chromium.PATIENCE_MS)
+        contexts[-1].set_default_timeout(15_000)
         return contexts[-1].new_page()
 
     yield open_
